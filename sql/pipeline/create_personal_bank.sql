@@ -1,0 +1,28 @@
+-- A personal bank with its owner and its personal vault.
+-- $1 the owner, an array of one. Rows: the bank's id.
+WITH owner AS (
+    SELECT pg_catalog.unnest($1) AS user_id
+),
+bank AS (
+    INSERT INTO @extschema@.banks (name, type)
+    SELECT 'Personal', 'personal'
+    FROM owner
+    RETURNING id
+),
+membership AS (
+    INSERT INTO @extschema@.bank_memberships (bank_id, user_id, role)
+    SELECT bank.id, owner.user_id, 'owner'
+    FROM bank, owner
+),
+vault AS (
+    INSERT INTO @extschema@.vaults (bank_id, name, vault_type)
+    SELECT bank.id, 'Personal', 'personal'
+    FROM bank
+    RETURNING id
+),
+vault_membership AS (
+    INSERT INTO @extschema@.vault_memberships (vault_id, user_id, role)
+    SELECT vault.id, owner.user_id, 'owner'
+    FROM vault, owner
+)
+SELECT id FROM bank

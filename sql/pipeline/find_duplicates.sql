@@ -1,0 +1,23 @@
+-- Which of the keys asked for are imported already, and as what.
+-- $1 owners, $2 source apps, $3 external ids: one element each a key. Rows: the key's position from 1, a recording's id;
+-- where a key has several rows (from before the dedup index), the oldest.
+--
+-- LATERAL with LIMIT makes it a look-up a key. As a plain join it would be planned for the thousand keys that the
+-- planner supposes in any array, as a hash of all recordings, for one key too.
+SELECT asked.position, existing.id
+FROM (
+    SELECT
+        pg_catalog.generate_subscripts($1, 1) AS position,
+        pg_catalog.unnest($1) AS owner_user_id,
+        pg_catalog.unnest($2) AS source_app,
+        pg_catalog.unnest($3) AS external_id
+) AS asked
+CROSS JOIN LATERAL (
+    SELECT recordings.id
+    FROM @extschema@.recordings
+    WHERE recordings.owner_user_id OPERATOR(pg_catalog.=) asked.owner_user_id
+        AND recordings.source_app OPERATOR(pg_catalog.=) asked.source_app
+        AND (recordings.source_metadata OPERATOR(pg_catalog.->>) 'external_id') OPERATOR(pg_catalog.=) asked.external_id
+    ORDER BY recordings.created_at, recordings.id
+    LIMIT 1
+) AS existing

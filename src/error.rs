@@ -1,0 +1,181 @@
+//! What went wrong, in the four parts that PostgreSQL gives an error: SQLSTATE, message, DETAIL, HINT.
+
+use std::fmt;
+
+use pgrx::pg_sys::AsPgCStr;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+/// A SQLSTATE, packed as PostgreSQL packs it (`MAKE_SQLSTATE`): five characters of six bits.
+///
+/// Not [`PgSqlErrorCode`]: that enum knows only the codes that PostgreSQL itself raises and reads a code that an
+/// application invented (`RAISE … USING ERRCODE = 'QUOTA'`) as XX000, an internal error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SqlState(i32);
+
+impl SqlState {
+    /// The packed form, as `ErrorData.sqlerrcode` holds it.
+    pub fn from_packed(packed: i32) -> Self {
+        Self(packed)
+    }
+
+    fn characters(self) -> [u8; 5] {
+        std::array::from_fn(|i| ((self.0 >> (6 * i)) & 0x3F) as u8 + b'0')
+    }
+
+    /// True where the error says nothing about the record at hand: the statement was cancelled or ran into a
+    /// timeout, the server is shutting down, the transaction has to be retried, a resource is exhausted, or something
+    /// is broken. The caller's transaction has to learn of those.
+    pub fn concerns_transaction(self) -> bool {
+        let code = self.characters();
+        match &code[..2] {
+            // Transaction rollback (serialization, deadlock), insufficient resources, system error, internal error.
+            b"40" | b"53" | b"58" | b"XX" => true,
+            // Operator intervention: cancel, statement timeout, shutdown, crash of another backend.
+            b"57" => true,
+            // Object state: only lock_not_available, which is how lock_timeout reports itself.
+            b"55" => &code == b"55P03",
+            _ => false,
+        }
+    }
+
+    /// True where tables, columns or the dedup index are missing, so that bootstrap() is the way out.
+    fn is_missing_object(self) -> bool {
+        matches!(&self.characters(), b"42P01" | b"42703" | b"42P10" | b"3F000")
+    }
+}
+
+impl From<PgSqlErrorCode> for SqlState {
+    fn from(code: PgSqlErrorCode) -> Self {
+        Self(code as isize as i32)
+    }
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.characters().iter().try_for_each(|c| write!(f, "{}", *c as char))
+    }
+}
+
+impl fmt::Debug for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An error as a value: it fails one record and lets the others go on.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub code: SqlState,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), detail: None, hint: None }
+    }
+
+    /// An argument or a record that can't be used as it is (22023).
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message)
+    }
+
+    /// A required argument that is NULL (22004).
+    pub fn null_argument(name: &str) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} is NULL"))
+            .hint(format!("Pass a value for {name}."))
+    }
+
+    /// Something that the caller may not do (42501).
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the way out where the tables of the pipeline are not there (yet).
+    pub fn with_bootstrap_hint(self) -> Self {
+        if self.code.is_missing_object() && self.hint.is_none() {
+            self.hint("Run SELECT * FROM connector_pipeline.bootstrap() as the owner of the database.")
+        } else {
+            self
+        }
+    }
+
+    pub fn is_unique_violation(&self) -> bool {
+        self.code == PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION.into()
+    }
+
+    /// All parts in one line, for a result that has a single place for them.
+    pub fn text(&self) -> String {
+        let mut text = self.message.clone();
+        if let Some(detail) = &self.detail {
+            text = format!("{text} ({detail})");
+        }
+        if let Some(hint) = &self.hint {
+            text = format!("{text}. {hint}");
+        }
+        text
+    }
+
+    /// Ends the current call with this failure as a PostgreSQL ERROR.
+    pub fn raise(self) -> ! {
+        let known = PgSqlErrorCode::from(self.code.0);
+        if SqlState::from(known) == self.code {
+            ErrorReport::from_failure(known, self).report(pgrx::PgLogLevel::ERROR);
+        } else {
+            self.raise_with_foreign_code();
+        }
+        unreachable!("an ERROR does not return")
+    }
+
+    /// Raises a SQLSTATE that pgrx can't name.
+    fn raise_with_foreign_code(self) {
+        let text = |text: Option<String>| text.map_or(std::ptr::null_mut(), |text| text.as_str().as_pg_cstr());
+        let mut error = pg_sys::ErrorData {
+            elevel: pgrx::PgLogLevel::ERROR as i32,
+            sqlerrcode: self.code.0,
+            message: text(Some(self.message)),
+            detail: text(self.detail),
+            hint: text(self.hint),
+            ..Default::default()
+        };
+        // SAFETY: all pointers are null or NUL-terminated strings in the current memory context, and ThrowErrorData
+        // copies what it keeps into the error context before it raises.
+        unsafe { pg_sys::ThrowErrorData(&mut error) }
+    }
+}
+
+/// Builds pgrx's report from a [`Failure`].
+trait FromFailure {
+    fn from_failure(code: PgSqlErrorCode, failure: Failure) -> Self;
+}
+
+impl FromFailure for ErrorReport {
+    fn from_failure(code: PgSqlErrorCode, failure: Failure) -> Self {
+        let mut report = ErrorReport::new(code, failure.message, "connector_pipeline");
+        if let Some(detail) = failure.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = failure.hint {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+}
+
+/// Unwraps a value or raises its failure: the last step of functions that answer with an ERROR.
+pub trait OrRaise<T> {
+    fn or_raise(self) -> T;
+}
+
+impl<T> OrRaise<T> for Result<T, Failure> {
+    fn or_raise(self) -> T {
+        self.unwrap_or_else(|failure| failure.raise())
+    }
+}

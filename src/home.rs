@@ -1,0 +1,77 @@
+//! Where the extension lives: the schema that its functions, and the tables it works on, are in.
+
+use std::ffi::CStr;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::pg_sys;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+
+use crate::error::Failure;
+
+/// The extension's schema. As a function's first argument it is not part of the SQL signature: it is the schema of the
+/// function itself, which the syscache knows, where a look into pg_extension would be a scan for each call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Home {
+    pub schema: pg_sys::Oid,
+    /// The schema's name, quoted where it has to be.
+    pub quoted: String,
+}
+
+impl Home {
+    /// The schema that CREATE EXTENSION put the functions in, for functions that are not in it themselves.
+    pub fn of_extension() -> Self {
+        let oid = pgrx::Spi::connect(|client| {
+            let query = "SELECT extnamespace FROM pg_catalog.pg_extension WHERE extname = 'connector_pipeline'";
+            client.select(query, Some(1), &[])?.first().get_one::<pg_sys::Oid>()
+        });
+        Self::new(oid.ok().flatten().expect("a function of the extension runs, so it is installed"))
+    }
+
+    fn new(schema: pg_sys::Oid) -> Self {
+        refuse_other_encodings_than_utf8();
+        // SAFETY: get_namespace_name gives a NUL-terminated string in the current memory context or null; the schema of
+        // a function that is being called can't be dropped meanwhile, so it is not null. quote_identifier takes and
+        // gives such strings.
+        let quoted = unsafe {
+            let name = pg_sys::get_namespace_name(schema);
+            CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned()
+        };
+        Self { schema, quoted }
+    }
+}
+
+/// Rust's strings are UTF-8, and the server's are borrowed as they are.
+fn refuse_other_encodings_than_utf8() {
+    // SAFETY: reads a static that is set when the backend connects to its database.
+    if unsafe { pg_sys::GetDatabaseEncoding() } != pg_sys::pg_enc::PG_UTF8 as i32 {
+        let code = pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED;
+        Failure::new(code, "connector_pipeline needs a database whose encoding is UTF8")
+            .hint("Create one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.")
+            .raise();
+    }
+}
+
+// SAFETY: a virtual argument: it reads no datum, only the function's own oid from the call info.
+unsafe impl<'fcx> ArgAbi<'fcx> for Home {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the call info is that of the running call, whose flinfo PostgreSQL has filled in.
+        unsafe {
+            let call: pg_sys::FunctionCallInfo = arg.unbox_unchecked();
+            Self::new(pg_sys::get_func_namespace((*(*call).flinfo).fn_oid))
+        }
+    }
+
+    fn is_virtual_arg() -> bool {
+        true
+    }
+}
+
+// SAFETY: takes no part in the SQL signature, as is_virtual_arg says.
+unsafe impl SqlTranslatable for Home {
+    const TYPE_IDENT: &'static str = "connector_pipeline::home::Home";
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::Skip);
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::Skip));
+}

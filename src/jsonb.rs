@@ -1,0 +1,181 @@
+//! Reads PostgreSQL's jsonb in place.
+//!
+//! pgrx's `JsonB` argument goes through text and serde_json: 1e400 or deep nesting panic there, integers beyond u64
+//! become floats (two vendor ids become one), and a transcript is copied several times. Here only the top level of a
+//! record is walked, strings are borrowed, and what is nested stays jsonb.
+
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::pg_sys::{self, Datum, JsonbIteratorToken, jbvType};
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+
+use crate::record::{Raw, Value};
+
+/// A jsonb argument, detoasted, valid for the call.
+#[derive(Clone, Copy)]
+pub struct Jsonb<'a> {
+    container: *mut pg_sys::JsonbContainer,
+    lifetime: PhantomData<&'a ()>,
+}
+
+/// A number or a container inside a [`Jsonb`], still in PostgreSQL's form.
+#[derive(Clone, Copy)]
+pub struct Element<'a> {
+    value: pg_sys::JsonbValue,
+    lifetime: PhantomData<&'a ()>,
+}
+
+impl<'a> Jsonb<'a> {
+    /// The value at the root.
+    pub fn root(self) -> Value<'a, Element<'a>> {
+        // Flags of JsonbContainer.header, utils/jsonb.h.
+        const JB_FSCALAR: u32 = 0x1000_0000;
+        const JB_FOBJECT: u32 = 0x2000_0000;
+        // SAFETY: container points at the header of a detoasted jsonb.
+        let header = unsafe { (*self.container).header };
+        if header & JB_FSCALAR != 0 {
+            // A scalar root is kept as an array of one.
+            return self.tokens().find_map(|(token, value)| element(token, value)).unwrap_or(Value::Null);
+        }
+        let mut value = pg_sys::JsonbValue { type_: jbvType::jbvBinary, ..Default::default() };
+        value.val.binary.data = self.container;
+        let element = Element { value, lifetime: PhantomData };
+        if header & JB_FOBJECT != 0 { Value::Object(element) } else { Value::Array(element) }
+    }
+
+    fn tokens(self) -> Tokens<'a> {
+        // SAFETY: container is a valid jsonb container for 'a.
+        Tokens { iterator: unsafe { pg_sys::JsonbIteratorInit(self.container) }, lifetime: PhantomData }
+    }
+}
+
+impl<'a> Element<'a> {
+    /// The fields of an object.
+    pub fn fields(self) -> impl Iterator<Item = (&'a str, Value<'a, Element<'a>>)> {
+        let mut key = "";
+        self.contents().tokens().filter_map(move |(token, value)| {
+            if token == JsonbIteratorToken::WJB_KEY {
+                key = text(&value);
+            }
+            element(token, value).map(|value| (key, value))
+        })
+    }
+
+    /// The elements of an array.
+    pub fn elements(self) -> impl Iterator<Item = Value<'a, Element<'a>>> {
+        self.contents().tokens().filter_map(|(token, value)| element(token, value))
+    }
+
+    /// A jsonb datum of its own, in the current memory context.
+    pub fn to_datum(mut self) -> Datum {
+        // SAFETY: value is a complete JsonbValue that points into a live jsonb; it is copied.
+        Datum::from(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) })
+    }
+
+    fn contents(self) -> Jsonb<'a> {
+        debug_assert!(self.value.type_ == jbvType::jbvBinary);
+        // SAFETY: `value` makes containers of jbvBinary values alone, and only containers are looked into.
+        Jsonb { container: unsafe { self.value.val.binary.data }, lifetime: PhantomData }
+    }
+}
+
+impl Raw for Element<'_> {
+    fn decimal(&self) -> String {
+        debug_assert!(self.value.type_ == jbvType::jbvNumeric);
+        // SAFETY: `decimal` is asked of numbers alone, whose union member is numeric; numeric_out answers with a
+        // NUL-terminated string in the current memory context.
+        unsafe {
+            let digits =
+                pgrx::direct_function_call::<&CStr>(pg_sys::numeric_out, &[Some(Datum::from(self.value.val.numeric))]);
+            digits.unwrap_or_default().to_string_lossy().into_owned()
+        }
+    }
+
+    fn holds_only_strings(&self) -> bool {
+        self.elements().all(|element| matches!(element, Value::Text(_)))
+    }
+}
+
+/// The tokens of one level: what is nested deeper comes as one value.
+struct Tokens<'a> {
+    iterator: *mut pg_sys::JsonbIterator,
+    lifetime: PhantomData<&'a ()>,
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = (JsonbIteratorToken::Type, pg_sys::JsonbValue);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut value = MaybeUninit::zeroed();
+        // SAFETY: iterator came from JsonbIteratorInit and is not used after WJB_DONE, for it is null by then and
+        // JsonbIteratorNext answers a null iterator with WJB_DONE. All-zero bytes are a valid JsonbValue (jbvNull).
+        unsafe {
+            let token = pg_sys::JsonbIteratorNext(&mut self.iterator, value.as_mut_ptr(), true);
+            (token != JsonbIteratorToken::WJB_DONE).then(|| (token, value.assume_init()))
+        }
+    }
+}
+
+/// The value of a token that carries one: a field's value or an array's element.
+fn element<'a>(token: JsonbIteratorToken::Type, value: pg_sys::JsonbValue) -> Option<Value<'a, Element<'a>>> {
+    // Flag of JsonbContainer.header, utils/jsonb.h.
+    const JB_FOBJECT: u32 = 0x2000_0000;
+    if token != JsonbIteratorToken::WJB_VALUE && token != JsonbIteratorToken::WJB_ELEM {
+        return None;
+    }
+    let element = Element { value, lifetime: PhantomData };
+    Some(match value.type_ {
+        jbvType::jbvString => Value::Text(text(&value)),
+        jbvType::jbvNumeric => Value::Number(element),
+        // SAFETY: type_ says which member of the union is set.
+        jbvType::jbvBool => Value::Bool(unsafe { value.val.boolean }),
+        jbvType::jbvNull => Value::Null,
+        // SAFETY: as above; with skipNested the rest are containers as jbvBinary.
+        _ if unsafe { (*value.val.binary.data).header } & JB_FOBJECT != 0 => Value::Object(element),
+        _ => Value::Array(element),
+    })
+}
+
+fn text<'a>(value: &pg_sys::JsonbValue) -> &'a str {
+    // SAFETY: called for jbvString (keys are strings too), whose bytes lie in the jsonb, which outlives 'a; they are
+    // in the server's encoding, and `Home` refuses to work where that is not UTF-8.
+    unsafe {
+        let string = value.val.string;
+        std::str::from_utf8_unchecked(std::slice::from_raw_parts(string.val.cast(), string.len as usize))
+    }
+}
+
+// SAFETY: the datum is that of a jsonb argument, as ARGUMENT_SQL below declares it; pg_detoast_datum gives a complete
+// jsonb that lives at least as long as the call.
+unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb<'fcx> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller promises a jsonb that is not NULL.
+        unsafe {
+            let datum = arg.unbox_arg_using_from_datum::<JsonbDatum>().expect("the argument is not NULL");
+            let jsonb: *mut pg_sys::Jsonb = pg_sys::pg_detoast_datum(datum.0.cast_mut_ptr()).cast();
+            Self { container: &raw mut (*jsonb).root, lifetime: PhantomData }
+        }
+    }
+}
+
+/// The bare datum of a jsonb.
+struct JsonbDatum(Datum);
+
+impl pgrx::FromDatum for JsonbDatum {
+    unsafe fn from_polymorphic_datum(datum: Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        (!is_null).then_some(Self(datum))
+    }
+}
+
+// SAFETY: ArgAbi above reads what SQL calls jsonb.
+unsafe impl SqlTranslatable for Jsonb<'_> {
+    const TYPE_IDENT: &'static str = "connector_pipeline::jsonb::Jsonb";
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+}

@@ -1,0 +1,45 @@
+//! The personal bank of a user: found, or made once, whoever asks at the same time.
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+use uuid::Uuid;
+
+use crate::error::Failure;
+use crate::home::Home;
+use crate::statement::Access;
+use crate::store::Store;
+use crate::table_owner;
+
+/// The user's personal bank, made where there is none, with the rights of the owner of the tables. Whether the caller
+/// may ask for this user has been checked.
+pub fn ensure(home: &Home, store: &Store, user: Uuid) -> Result<Uuid, Failure> {
+    table_owner::act_as(home, c"banks", || {
+        if let Some(bank) = store.find_personal_bank(Access::Write, user) {
+            return Ok(bank);
+        }
+        store.lock_personal_bank(user);
+        // Whoever held the lock has committed by now, after our snapshot was taken perhaps.
+        match store.find_personal_bank(Access::Latest, user) {
+            None => store.create_personal_bank(user).ok_or_else(no_bank_made),
+            Some(_) if sees_only_its_snapshot() => made_by_another_transaction().raise(),
+            Some(bank) => Ok(bank),
+        }
+    })?
+}
+
+fn sees_only_its_snapshot() -> bool {
+    // SAFETY: reads the isolation level of the running transaction.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+fn made_by_another_transaction() -> Failure {
+    Failure::new(
+        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        "could not serialize access: the personal bank was made by another transaction",
+    )
+    .hint("Retry the transaction.")
+}
+
+fn no_bank_made() -> Failure {
+    Failure::new(PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION, "the row for the personal bank was not kept")
+        .hint("Look for a trigger on banks that returns NULL.")
+}

@@ -1,0 +1,399 @@
+//! The shared stages, for one record and for many: one path.
+//!
+//! Dedup, destination, insert, vault entry: each stage is one statement for all records that have come so far. At first
+//! everything runs in one subtransaction. Where that fails, the stages run again, each in subtransactions of its own
+//! that leave out what fails. So a good batch costs one subtransaction, and one record takes the way of a batch of one.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use pgrx::PgSqlErrorCode;
+use uuid::Uuid;
+
+use crate::apart::{self, Verdict};
+use crate::caller::Caller;
+use crate::error::Failure;
+use crate::home::Home;
+use crate::jsonb::{Element, Jsonb};
+use crate::outcome::{Outcome, PipelineResult};
+use crate::personal_bank;
+use crate::record::{self, Parsed, Record, Value};
+use crate::statement::Access;
+use crate::store::{Destination, Key, NewRecording, NewVaultEntry, Request, Store};
+use crate::subtransaction;
+
+type ConnectorRecord<'a> = Record<'a, Element<'a>>;
+
+/// Imports records; one result each, in their order.
+pub fn run(
+    home: &Home,
+    caller: &Caller,
+    p_user_id: Option<Uuid>,
+    records: Vec<Parsed<'_, Element<'_>>>,
+) -> Vec<PipelineResult> {
+    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(records.len());
+    let mut candidates = Vec::with_capacity(records.len());
+    for (position, parsed) in records.iter().enumerate() {
+        outcomes.push(match candidate(caller, p_user_id, position, parsed) {
+            Ok(candidate) => {
+                candidates.push(candidate);
+                None
+            }
+            Err(failure) => Some(Outcome::Failed(failure)),
+        });
+    }
+    // Key order is lock order: batches that overlap, in whatever order they came, wait for each other and never in a
+    // circle. Of the same key the first given stays first.
+    candidates.sort_by_key(|candidate| (candidate.key(), candidate.position));
+    for (position, outcome) in import(&Stages { home, store: &Store::of(home) }, &candidates) {
+        if let Outcome::Imported { id, warning: Some(warning) } = &outcome {
+            pgrx::warning!("recording {id}: {warning}");
+        }
+        outcomes[position] = Some(outcome);
+    }
+    let results = records.into_iter().zip(outcomes).map(|(parsed, outcome)| PipelineResult {
+        outcome: outcome.expect("every candidate has an outcome"),
+        ignored_fields: parsed.ignored_fields,
+    });
+    results.collect()
+}
+
+/// Imports one record.
+pub fn run_one(home: &Home, caller: &Caller, p_user_id: Option<Uuid>, p_record: Option<Jsonb<'_>>) -> PipelineResult {
+    let parsed = match p_record {
+        Some(record) => parse(record.root()),
+        None => {
+            let outcome = Outcome::Failed(Failure::null_argument("p_record"));
+            return PipelineResult { outcome, ignored_fields: Vec::new() };
+        }
+    };
+    run(home, caller, p_user_id, vec![parsed]).pop().expect("a result for each record")
+}
+
+fn parse<'a>(value: Value<'a, Element<'a>>) -> Parsed<'a, Element<'a>> {
+    match value {
+        Value::Object(object) => record::parse(object.fields()),
+        other => record::not_an_object(&other),
+    }
+}
+
+/// A record that is good by itself, with an owner that the caller may import for.
+struct Candidate<'a> {
+    position: usize,
+    owner: Uuid,
+    record: &'a ConnectorRecord<'a>,
+}
+
+impl<'a> Candidate<'a> {
+    fn key(&self) -> Key<'a> {
+        Key { owner: self.owner, source_app: self.record.source_app, external_id: &self.record.external_id }
+    }
+
+    fn request(&self) -> Request {
+        Request { owner: self.owner, bank_id: self.record.bank_id, vault_id: self.record.vault_id }
+    }
+}
+
+fn candidate<'a>(
+    caller: &Caller,
+    p_user_id: Option<Uuid>,
+    position: usize,
+    parsed: &'a Parsed<'a, Element<'a>>,
+) -> Result<Candidate<'a>, Failure> {
+    let record = parsed.record.as_ref().map_err(|faults| Failure::invalid(faults.as_str()))?;
+    let owner = caller.owner(p_user_id, record.owner_user_id)?;
+    caller.must_be_allowed_for(owner)?;
+    Ok(Candidate { position, owner, record })
+}
+
+/// The outcome of each candidate, by its position among the records.
+fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    subtransaction::run(|| stages.run(Mode::Together, candidates))
+        .unwrap_or_else(|_| stages.run(Mode::Apart, candidates))
+}
+
+/// How the stages guard against failure.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// Not at all: everything is in one subtransaction already.
+    Together,
+    /// Each by itself, and each record where it has to be.
+    Apart,
+}
+
+impl Mode {
+    fn attempt<T>(self, work: impl FnOnce() -> T) -> Result<T, Failure> {
+        match self {
+            Mode::Together => Ok(work()),
+            Mode::Apart => subtransaction::run(work),
+        }
+    }
+
+    fn for_each<T>(self, items: &mut [T], act: impl Fn(&mut [T]), blame: impl Fn(&mut T, Failure) -> Verdict) {
+        match self {
+            _ if items.is_empty() => {}
+            Mode::Together => act(items),
+            Mode::Apart => apart::run(items, &act, &blame),
+        }
+    }
+}
+
+struct Stages<'a> {
+    home: &'a Home,
+    store: &'a Store,
+}
+
+impl Stages<'_> {
+    fn run(&self, mode: Mode, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
+        let mut outcomes = Vec::with_capacity(candidates.len());
+        let fresh = self.skip_duplicates(mode, candidates, &mut outcomes);
+        let mut lanes = self.find_lanes(mode, &fresh, &mut outcomes);
+        mode.for_each(&mut lanes, |lanes| self.insert_recordings(lanes), Lane::blame);
+        self.enter_vaults(mode, &mut lanes);
+        lanes.into_iter().for_each(|lane| lane.report(&mut outcomes));
+        outcomes
+    }
+
+    /// Dedup. Only a short cut: where the look-up fails, the dedup index still decides.
+    fn skip_duplicates<'a>(
+        &self,
+        mode: Mode,
+        candidates: &'a [Candidate<'a>],
+        outcomes: &mut Vec<(usize, Outcome)>,
+    ) -> Vec<&'a Candidate<'a>> {
+        let keys: Vec<Key> = candidates.iter().map(Candidate::key).collect();
+        let existing = mode.attempt(|| self.store.find_duplicates(Access::Write, &keys)).unwrap_or_else(|failure| {
+            pgrx::warning!("dedup check failed, the import goes on: {}", failure.text());
+            vec![None; keys.len()]
+        });
+        let mut fresh = Vec::with_capacity(candidates.len());
+        for (candidate, existing) in candidates.iter().zip(existing) {
+            match existing {
+                Some(_) => outcomes.push((candidate.position, Outcome::Skipped { existing })),
+                None => fresh.push(candidate),
+            }
+        }
+        fresh
+    }
+
+    /// Finds bank and vault for each candidate, and gathers the candidates for one key.
+    fn find_lanes<'a>(
+        &self,
+        mode: Mode,
+        fresh: &[&'a Candidate<'a>],
+        outcomes: &mut Vec<(usize, Outcome)>,
+    ) -> Vec<Lane<'a>> {
+        let destinations = self.find_destinations(mode, fresh.iter().map(|candidate| candidate.request()).collect());
+        let mut lanes: Vec<Lane> = Vec::with_capacity(fresh.len());
+        for candidate in fresh {
+            match &destinations[&candidate.request()] {
+                Ok((bank_id, vault_id)) => {
+                    let placed = Placed { candidate, bank_id: *bank_id, vault_id: *vault_id };
+                    match lanes.last_mut() {
+                        Some(lane) if lane.first().candidate.key() == candidate.key() => lane.waiting.push_back(placed),
+                        _ => lanes.push(Lane::new(placed)),
+                    }
+                }
+                Err(failure) => outcomes.push((candidate.position, Outcome::Failed(failure.clone()))),
+            }
+        }
+        lanes
+    }
+
+    /// Bank and, where there is one, vault for each request.
+    fn find_destinations(
+        &self,
+        mode: Mode,
+        requests: BTreeSet<Request>,
+    ) -> BTreeMap<Request, Result<(Uuid, Option<Uuid>), Failure>> {
+        let requests: Vec<Request> = requests.into_iter().collect();
+        let found = match mode.attempt(|| self.store.find_destinations(&requests)) {
+            Ok(found) => found,
+            Err(failure) => return requests.into_iter().map(|request| (request, Err(failure.clone()))).collect(),
+        };
+        let found = requests.into_iter().zip(found).map(|(request, found)| {
+            let destination = match found {
+                Destination { bank_id: Some(bank_id), vault_id } => Ok((bank_id, vault_id)),
+                Destination { bank_id: None, .. } if request.bank_id.is_none() => {
+                    self.make_personal_bank(mode, &request)
+                }
+                Destination { bank_id: None, .. } => Err(not_a_member(&request)),
+            };
+            (request, destination)
+        });
+        found.collect()
+    }
+
+    /// A user's first import finds no personal bank. Requests come in the order of their owners, so that two batches
+    /// never wait for each other's in a circle.
+    fn make_personal_bank(&self, mode: Mode, request: &Request) -> Result<(Uuid, Option<Uuid>), Failure> {
+        mode.attempt(|| {
+            personal_bank::ensure(self.home, self.store, request.owner)?;
+            match self.store.find_destinations(std::slice::from_ref(request)).pop() {
+                Some(Destination { bank_id: Some(bank_id), vault_id }) => Ok((bank_id, vault_id)),
+                _ => Err(no_personal_bank(request)),
+            }
+        })?
+    }
+
+    /// Inserts the first candidate of each lane.
+    fn insert_recordings(&self, lanes: &mut [Lane]) {
+        let inserted = self.store.insert_recordings(&lanes.iter().map(Lane::row).collect::<Vec<_>>());
+        if inserted.len() == lanes.len() {
+            for (lane, id) in lanes.iter_mut().zip(inserted) {
+                lane.imported(id);
+            }
+            return;
+        }
+        let inserted: BTreeSet<Uuid> = inserted.into_iter().collect();
+        if lanes.iter().filter(|lane| inserted.contains(&lane.id)).count() < inserted.len() {
+            // One by one it is clear which is which.
+            Failure::invalid("a trigger on recordings changes the id").raise();
+        }
+        let (new, old): (Vec<_>, Vec<_>) = lanes.iter_mut().partition(|lane| inserted.contains(&lane.id));
+        new.into_iter().for_each(|lane| lane.imported(lane.id));
+        let keys: Vec<Key> = old.iter().map(|lane| lane.first().candidate.key()).collect();
+        let existing = self.store.find_duplicates(Access::Write, &keys);
+        for (lane, existing) in old.into_iter().zip(existing) {
+            lane.outcome = Some(match existing {
+                Some(_) => Outcome::Skipped { existing },
+                None => self.explain_missing_row(lane),
+            });
+        }
+    }
+
+    /// A row that is not in, and no row with its key to be seen: there is one that a policy hides, or a trigger dropped
+    /// ours, and then the import would be lost without a word. To tell the two apart, insert without ON CONFLICT.
+    fn explain_missing_row(&self, lane: &Lane) -> Outcome {
+        match subtransaction::run(|| self.store.insert_recording_or_raise(&lane.row())) {
+            Ok(Some(id)) => Outcome::Imported { id, warning: None },
+            Ok(None) => Outcome::Failed(dropped_by_trigger()),
+            Err(failure) if failure.is_unique_violation() => Outcome::Skipped { existing: None },
+            Err(failure) => Outcome::Failed(failure),
+        }
+    }
+
+    /// Puts what has been imported into its vault. What fails here leaves the recording where it is.
+    fn enter_vaults(&self, mode: Mode, lanes: &mut [Lane]) {
+        let mut entries = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            let vault_id = lane.first().vault_id;
+            let no_vault = no_vault(lane.first());
+            if let Some(Outcome::Imported { id, warning }) = &mut lane.outcome {
+                match vault_id {
+                    Some(vault_id) => entries.push((NewVaultEntry { vault_id, recording_id: *id }, warning)),
+                    None => *warning = Some(no_vault),
+                }
+            }
+        }
+        let insert = |entries: &mut [(NewVaultEntry, &mut Option<String>)]| {
+            let rows: Vec<NewVaultEntry> = entries.iter().map(|(entry, _)| *entry).collect();
+            if self.store.insert_vault_entries(&rows) == rows.len() {
+                return;
+            }
+            for ((_, warning), is_there) in entries.iter_mut().zip(self.store.find_vault_entries(&rows)) {
+                if !is_there {
+                    **warning = Some("the vault entry was not kept: look for a trigger on vault_entries".to_owned());
+                }
+            }
+        };
+        mode.for_each(&mut entries, insert, |(_, warning), failure| {
+            **warning = Some(format!("no vault entry was made: {}", failure.text()));
+            Verdict::GiveUp
+        });
+    }
+}
+
+/// A candidate with the place that its recording goes to.
+struct Placed<'a> {
+    candidate: &'a Candidate<'a>,
+    bank_id: Uuid,
+    vault_id: Option<Uuid>,
+}
+
+/// The candidates for one key that is not imported yet. The first is imported, and the others are duplicates of it;
+/// where it fails, the next has its turn.
+struct Lane<'a> {
+    waiting: VecDeque<Placed<'a>>,
+    failed: Vec<(usize, Failure)>,
+    /// The id that the recording gets.
+    id: Uuid,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> Lane<'a> {
+    fn new(first: Placed<'a>) -> Self {
+        Self { waiting: VecDeque::from([first]), failed: Vec::new(), id: Uuid::now_v7(), outcome: None }
+    }
+
+    fn first(&self) -> &Placed<'a> {
+        self.waiting.front().expect("a lane is left alone when its last candidate has failed")
+    }
+
+    fn row(&self) -> NewRecording<'a> {
+        let Placed { candidate, bank_id, .. } = *self.first();
+        NewRecording { id: self.id, bank_id, owner: candidate.owner, record: candidate.record }
+    }
+
+    fn imported(&mut self, id: Uuid) {
+        self.outcome = Some(Outcome::Imported { id, warning: None });
+    }
+
+    fn blame(&mut self, failure: Failure) -> Verdict {
+        if self.waiting.len() == 1 {
+            self.outcome = Some(Outcome::Failed(failure));
+            return Verdict::GiveUp;
+        }
+        let failed = self.waiting.pop_front().expect("there are several");
+        self.failed.push((failed.candidate.position, failure));
+        Verdict::Again
+    }
+
+    /// What became of each of the lane's candidates.
+    fn report(self, outcomes: &mut Vec<(usize, Outcome)>) {
+        outcomes.extend(self.failed.into_iter().map(|(position, failure)| (position, Outcome::Failed(failure))));
+        let outcome = self.outcome.expect("the insert stage decides on every lane");
+        let existing = match outcome {
+            Outcome::Imported { id, .. } => Some(id),
+            Outcome::Skipped { existing } => existing,
+            Outcome::Failed(_) => None,
+        };
+        let mut positions = self.waiting.iter().map(|placed| placed.candidate.position);
+        outcomes.extend(positions.next().map(|first| (first, outcome)));
+        outcomes.extend(positions.map(|other| (other, Outcome::Skipped { existing })));
+    }
+}
+
+/// The error of a record whose key is there already, for those who want one.
+pub fn duplicate(existing: Option<Uuid>) -> Failure {
+    let as_what = existing.map_or_else(String::new, |id| format!(", as recording {id}"));
+    Failure::new(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION, format!("the record is imported already{as_what}"))
+        .hint("run_pipeline() skips what is imported already.")
+}
+
+/// The same for a bank that does not exist and for one that is not the owner's: which of the two is nobody's business.
+fn not_a_member(request: &Request) -> Failure {
+    let bank = request.bank_id.map_or_else(String::new, |bank| bank.to_string());
+    Failure::forbidden(format!("bank_id {bank}: user {} is not a member of this bank", request.owner))
+        .hint("Leave bank_id out for the personal bank, or add the user to the bank.")
+}
+
+fn no_personal_bank(request: &Request) -> Failure {
+    Failure::forbidden(format!("user {} has no personal bank that can be seen", request.owner))
+        .hint("Look at the policies on banks and bank_memberships.")
+}
+
+fn no_vault(placed: &Placed) -> String {
+    match placed.candidate.record.vault_id {
+        Some(vault) => format!("no vault entry was made: vault_id {vault} is not a vault of bank {}", placed.bank_id),
+        None => format!("no vault entry was made: bank {} has no personal vault of this user", placed.bank_id),
+    }
+}
+
+fn dropped_by_trigger() -> Failure {
+    let code = PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION;
+    Failure::new(code, "the recording was not kept: the insert went through and left no row")
+        .hint("Look for a trigger or a rule on recordings that drops rows.")
+}

@@ -1,0 +1,267 @@
+//! All SQL of the hot path, and its kept plans. Knows tables and columns, nothing of results or of JSON shapes.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+
+use pgrx::pg_sys;
+use uuid::Uuid;
+
+use crate::home::Home;
+use crate::jsonb::Element;
+use crate::record::Record;
+use crate::statement::{Access, Column, Row, Statement};
+use crate::table::Table;
+
+/// The dedup key: who imported what from where.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key<'a> {
+    pub owner: Uuid,
+    pub source_app: &'a str,
+    pub external_id: &'a str,
+}
+
+/// Where a recording is to go, as asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Request {
+    pub owner: Uuid,
+    pub bank_id: Option<Uuid>,
+    pub vault_id: Option<Uuid>,
+}
+
+/// Where a recording goes.
+#[derive(Clone, Copy)]
+pub struct Destination {
+    /// None: the owner is no member of the bank asked for, or has no personal bank.
+    pub bank_id: Option<Uuid>,
+    /// None: there is no such vault in the bank.
+    pub vault_id: Option<Uuid>,
+}
+
+/// A row for `recordings`.
+pub struct NewRecording<'a> {
+    pub id: Uuid,
+    pub bank_id: Uuid,
+    pub owner: Uuid,
+    pub record: &'a Record<'a, Element<'a>>,
+}
+
+/// A row for `vault_entries`.
+#[derive(Clone, Copy)]
+pub struct NewVaultEntry {
+    pub vault_id: Uuid,
+    pub recording_id: Uuid,
+}
+
+/// The tables of one schema, with statements that are prepared when first used and kept for the session.
+pub struct Store {
+    home: Home,
+    find_duplicates: Kept,
+    find_destinations: Kept,
+    insert_recordings: Kept,
+    insert_recording_or_raise: Kept,
+    insert_vault_entries: Kept,
+    find_vault_entries: Kept,
+    find_personal_bank: Kept,
+    lock_personal_bank: Kept,
+    create_personal_bank: Kept,
+    count_imports: Kept,
+    planned_for: Cell<u32>,
+}
+
+thread_local! {
+    static STORE: RefCell<Option<Rc<Store>>> = const { RefCell::new(None) };
+}
+
+impl Store {
+    /// The session's store for a schema. Another schema, or another name of it, means other SQL: a new store.
+    pub fn of(home: &Home) -> Rc<Self> {
+        STORE.with_borrow_mut(|store| match store {
+            Some(store) if store.home == *home => store.clone(),
+            _ => store.insert(Rc::new(Self::new(home.clone()))).clone(),
+        })
+    }
+
+    fn new(home: Home) -> Self {
+        let kept = |template| Kept::new(template, &home);
+        let insert_recordings = include_str!("../sql/pipeline/insert_recordings.sql");
+        Self {
+            find_duplicates: kept(include_str!("../sql/pipeline/find_duplicates.sql")),
+            find_destinations: kept(include_str!("../sql/pipeline/find_destinations.sql")),
+            insert_recordings: kept(insert_recordings),
+            insert_recording_or_raise: kept(&without_conflict_clause(insert_recordings)),
+            insert_vault_entries: kept(include_str!("../sql/pipeline/insert_vault_entries.sql")),
+            find_vault_entries: kept(include_str!("../sql/pipeline/find_vault_entries.sql")),
+            find_personal_bank: kept(include_str!("../sql/pipeline/find_personal_bank.sql")),
+            lock_personal_bank: kept(include_str!("../sql/pipeline/lock_personal_bank.sql")),
+            create_personal_bank: kept(include_str!("../sql/pipeline/create_personal_bank.sql")),
+            count_imports: kept(include_str!("../sql/pipeline/count_imports.sql")),
+            planned_for: Cell::new(0),
+            home,
+        }
+    }
+
+    /// For each key the recording that has it.
+    pub fn find_duplicates(&self, access: Access, keys: &[Key]) -> Vec<Option<Uuid>> {
+        let columns = [
+            Column::Uuids(keys.iter().map(|key| Some(key.owner)).collect()),
+            Column::Texts(keys.iter().map(|key| Some(key.source_app)).collect()),
+            Column::Texts(keys.iter().map(|key| Some(key.external_id)).collect()),
+        ];
+        let found = self.find_duplicates.query(access, &columns, |row| (position(&row), row.uuid(2)));
+        let mut duplicates = vec![None; keys.len()];
+        for (position, id) in found {
+            duplicates[position] = id;
+        }
+        duplicates
+    }
+
+    /// For each request the bank and the vault, as far as they are there and the owner's to use.
+    pub fn find_destinations(&self, requests: &[Request]) -> Vec<Destination> {
+        let columns = [
+            Column::Uuids(requests.iter().map(|request| Some(request.owner)).collect()),
+            Column::Uuids(requests.iter().map(|request| request.bank_id).collect()),
+            Column::Uuids(requests.iter().map(|request| request.vault_id).collect()),
+        ];
+        let read = |row: Row| Destination { bank_id: row.uuid(2), vault_id: row.uuid(3) };
+        self.find_destinations.query(Access::Write, &columns, read)
+    }
+
+    /// Inserts recordings in the order given; the ids of those whose key was new.
+    pub fn insert_recordings(&self, new: &[NewRecording]) -> Vec<Uuid> {
+        let inserted = self.insert_recordings.query(Access::Write, &recording_columns(new), |row| row.uuid(1));
+        self.forget_plans_for_a_smaller_table();
+        inserted.into_iter().flatten().collect()
+    }
+
+    /// Inserts one recording and raises where its key is there already. None: a trigger dropped it.
+    pub fn insert_recording_or_raise(&self, new: &NewRecording) -> Option<Uuid> {
+        let columns = recording_columns(std::slice::from_ref(new));
+        self.insert_recording_or_raise.query(Access::Write, &columns, |row| row.uuid(1)).pop().flatten()
+    }
+
+    /// Makes vault entries; how many were not there yet.
+    pub fn insert_vault_entries(&self, new: &[NewVaultEntry]) -> usize {
+        self.insert_vault_entries.run(&entry_columns(new)) as usize
+    }
+
+    /// For each entry whether it is there.
+    pub fn find_vault_entries(&self, entries: &[NewVaultEntry]) -> Vec<bool> {
+        let mut found = vec![false; entries.len()];
+        for position in self.find_vault_entries.query(Access::Write, &entry_columns(entries), |row| position(&row)) {
+            found[position] = true;
+        }
+        found
+    }
+
+    /// The personal bank that a user owns.
+    pub fn find_personal_bank(&self, access: Access, user: Uuid) -> Option<Uuid> {
+        self.find_personal_bank.query(access, &[one(user)], |row| row.uuid(1)).pop().flatten()
+    }
+
+    /// Waits until no other transaction is making this user's personal bank.
+    pub fn lock_personal_bank(&self, user: Uuid) {
+        self.lock_personal_bank.query(Access::Write, &[one(user)], |_| ());
+    }
+
+    /// Makes a personal bank with its vault, and the user its owner.
+    pub fn create_personal_bank(&self, user: Uuid) -> Option<Uuid> {
+        self.create_personal_bank.query(Access::Write, &[one(user)], |row| row.uuid(1)).pop().flatten()
+    }
+
+    /// How many recordings a user has from each source.
+    pub fn count_imports(&self, user: Uuid) -> Vec<(String, i64)> {
+        let read = |row: Row| (row.text(1).unwrap_or_default(), row.bigint(2).unwrap_or_default());
+        self.count_imports.query(Access::Read, &[one(user)], read)
+    }
+
+    /// Lets the session plan anew when `recordings` has doubled since it last did.
+    ///
+    /// A plan made while a table is empty reads all of it, and is kept: 50,000 imports in one transaction would each
+    /// read all rows before them. That holds for our own statements, for the checks of the foreign keys on recordings,
+    /// and for the application's triggers, so that all kept plans go. Autovacuum would see to it in time, but not
+    /// within one transaction. Planning anew some twenty times on the way to a million rows costs nothing.
+    fn forget_plans_for_a_smaller_table(&self) {
+        const SMALL: u32 = 8;
+        let Some(blocks) = Table::open(&self.home, c"recordings").and_then(|table| table.blocks()) else { return };
+        let planned_for = self.planned_for.get();
+        if blocks > planned_for.saturating_mul(2).saturating_add(SMALL) {
+            // SAFETY: marks plans as invalid, as DISCARD PLANS does; a plan that is being executed is not touched.
+            unsafe { pg_sys::ResetPlanCache() };
+            self.planned_for.set(blocks);
+        } else if blocks < planned_for / 2 {
+            self.planned_for.set(blocks);
+        }
+    }
+}
+
+/// A statement with its SQL, prepared when it is first used.
+struct Kept {
+    sql: String,
+    statement: OnceCell<Statement>,
+}
+
+impl Kept {
+    fn new(template: &str, home: &Home) -> Self {
+        Self { sql: template.replace("@extschema@", &home.quoted), statement: OnceCell::new() }
+    }
+
+    fn query<T>(&self, access: Access, columns: &[Column], read: impl Fn(Row) -> T) -> Vec<T> {
+        self.prepared(columns).query(access, columns, read)
+    }
+
+    fn run(&self, columns: &[Column]) -> u64 {
+        self.prepared(columns).run(columns)
+    }
+
+    fn prepared(&self, columns: &[Column]) -> &Statement {
+        self.statement.get_or_init(|| {
+            let types: Vec<_> = columns.iter().map(Column::array_type).collect();
+            Statement::prepare(&self.sql, &types)
+        })
+    }
+}
+
+/// The same statement, raising where it would do nothing.
+fn without_conflict_clause(sql: &str) -> String {
+    sql.lines().filter(|line| !line.starts_with("ON CONFLICT")).collect::<Vec<_>>().join("\n")
+}
+
+/// Statements number what they are asked from 1.
+fn position(row: &Row) -> usize {
+    row.integer(1).map_or(0, |position| position as usize - 1)
+}
+
+fn one(user: Uuid) -> Column<'static> {
+    Column::Uuids(vec![Some(user)])
+}
+
+/// The parameters of insert_recordings.sql.
+fn recording_columns<'a>(new: &[NewRecording<'a>]) -> [Column<'a>; 15] {
+    fn column<'a, T>(new: &[NewRecording<'a>], read: impl Fn(&'a Record<'a, Element<'a>>) -> T) -> Vec<T> {
+        new.iter().map(|new| read(new.record)).collect()
+    }
+    [
+        Column::Uuids(new.iter().map(|new| Some(new.id)).collect()),
+        Column::Uuids(new.iter().map(|new| Some(new.bank_id)).collect()),
+        Column::Uuids(new.iter().map(|new| Some(new.owner)).collect()),
+        Column::Texts(column(new, |record| Some(record.source_app))),
+        Column::Texts(column(new, |record| Some(record.external_id.as_ref()))),
+        Column::Jsonbs(column(new, |record| record.source_metadata)),
+        Column::Texts(column(new, |record| Some(record.title))),
+        Column::Texts(column(new, |record| Some(record.full_transcript))),
+        Column::Texts(column(new, |record| record.summary)),
+        Column::Texts(column(new, |record| record.audio_url)),
+        Column::Texts(column(new, |record| record.video_url)),
+        Column::Jsonbs(column(new, |record| record.global_tags)),
+        Column::Integers(column(new, |record| record.duration)),
+        Column::Timestamps(column(new, |record| Some(record.recording_start_time))),
+        Column::Timestamps(column(new, |record| record.recording_end_time)),
+    ]
+}
+
+fn entry_columns(entries: &[NewVaultEntry]) -> [Column<'static>; 2] {
+    [
+        Column::Uuids(entries.iter().map(|entry| Some(entry.vault_id)).collect()),
+        Column::Uuids(entries.iter().map(|entry| Some(entry.recording_id)).collect()),
+    ]
+}

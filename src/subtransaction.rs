@@ -1,0 +1,82 @@
+//! Runs work that may fail inside a subtransaction, and turns its error into a value.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
+
+use crate::error::{Failure, SqlState};
+
+/// Runs `work` in a subtransaction of its own.
+///
+/// Ok: the subtransaction is released, and what `work` did is part of the caller's transaction. Err: all that `work`
+/// did is rolled back, and the transaction is usable. Errors that are not about the work itself (see
+/// [`SqlState::concerns_transaction`]) and Rust panics go on to the caller after the rollback.
+///
+/// A subtransaction that writes nothing takes no transaction id.
+pub fn run<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
+    let raised = Cell::new(0);
+    // SAFETY: this is PL/pgSQL's handling of a block with EXCEPTION (exec_stmt_block): memory context and resource
+    // owner are saved before the subtransaction begins and restored after it has ended, on both ways out, and an error
+    // is looked at only after it has been copied and flushed, which pgrx does before it unwinds into `work`'s caller.
+    // The context callback is unlinked before its frame goes: on success here, on an error by pgrx, which restores
+    // error_context_stack to what it was when the failing C function was entered, and by us before the rollback.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        let callbacks = pg_sys::error_context_stack;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+
+        let mut note_code = pg_sys::ErrorContextCallback {
+            previous: callbacks,
+            callback: Some(note_error_code),
+            arg: std::ptr::from_ref(&raised).cast_mut().cast(),
+        };
+        pg_sys::error_context_stack = &mut note_code;
+        let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work()))).catch_others(Err).execute();
+        pg_sys::error_context_stack = callbacks;
+
+        match result {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => {
+                pg_sys::MemoryContextSwitchTo(context);
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            }
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        result.or_else(|error| failure_or_rethrow(error, raised.get()))
+    }
+}
+
+/// Keeps the SQLSTATE of the error that is being raised: pgrx reports every code that it doesn't know as XX000.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn note_error_code(raised: *mut std::ffi::c_void) {
+    // SAFETY: PostgreSQL calls this while it builds an error report, when geterrcode() has one to read, and only as
+    // long as `run` is on the stack, whose `raised` this points to.
+    unsafe { (*raised.cast::<Cell<i32>>()).set(pg_sys::geterrcode()) }
+}
+
+fn failure_or_rethrow<T>(error: CaughtError, raised: i32) -> Result<T, Failure> {
+    let (report, from_postgres) = match &error {
+        CaughtError::RustPanic { .. } => error.rethrow(),
+        CaughtError::PostgresError(report) => (report, true),
+        CaughtError::ErrorReport(report) => (report, false),
+    };
+    let mut code = SqlState::from(report.sql_error_code());
+    if from_postgres && report.sql_error_code() == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR {
+        code = SqlState::from_packed(raised);
+    }
+    if code.concerns_transaction() {
+        error.rethrow();
+    }
+    Err(Failure {
+        code,
+        message: report.message().to_owned(),
+        detail: report.detail().map(str::to_owned),
+        hint: report.hint().map(str::to_owned),
+    }
+    .with_bootstrap_hint())
+}

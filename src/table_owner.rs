@@ -1,0 +1,38 @@
+//! Acts as the owner of a table, for functions that do more than their caller may.
+//!
+//! Often a superuser has installed the extension, and somebody with fewer rights owns the tables. What runs through a
+//! table (triggers, policies, index expressions) is its owner's code and must run with that owner's rights.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+use crate::error::Failure;
+use crate::home::Home;
+use crate::table::Table;
+
+/// Runs `work` as the owner of the table `name`.
+pub fn act_as<T>(home: &Home, name: &CStr, work: impl FnOnce() -> T) -> Result<T, Failure> {
+    let table = Table::require(home, name)?;
+    Ok(switched_to(table.owner(), work))
+}
+
+fn switched_to<T>(owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
+    let mut user = pg_sys::InvalidOid;
+    let mut context = 0;
+    // SAFETY: saves and restores the user as SECURITY DEFINER does (fmgr_security_definer): on an error the abort of
+    // the (sub)transaction restores both. SECURITY_LOCAL_USERID_CHANGE forbids SET ROLE and SET SESSION AUTHORIZATION
+    // inside. For a superuser SECURITY_RESTRICTED_OPERATION also forbids what would be done later with its own rights:
+    // a deferred trigger of the owner's.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+        let mut inside = context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
+        if pg_sys::superuser_arg(pg_sys::GetOuterUserId()) && !pg_sys::superuser_arg(owner) {
+            inside |= pg_sys::SECURITY_RESTRICTED_OPERATION as i32;
+        }
+        pg_sys::SetUserIdAndSecContext(owner, inside);
+        let result = work();
+        pg_sys::SetUserIdAndSecContext(user, context);
+        result
+    }
+}

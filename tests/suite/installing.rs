@@ -1,0 +1,114 @@
+//! CREATE EXTENSION, bootstrap_auth() and bootstrap().
+
+use crate::support::*;
+
+fn report(session: &mut Session) -> Vec<(String, String)> {
+    let rows = session.query("SELECT object, action FROM connector_pipeline.bootstrap()", &[]);
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[test]
+fn a_second_bootstrap_changes_nothing_and_says_so() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let catalog = "SELECT md5(string_agg(c::text || xmin::text, ' ' ORDER BY oid)) FROM pg_class AS c";
+    let before: String = owner.value(catalog, &[]);
+    let report = report(&mut owner);
+    assert!(report.len() > 10 && report.iter().all(|(_, action)| action == "exists"), "{report:?}");
+    assert_eq!(owner.value::<String>(catalog, &[]), before);
+}
+
+#[test]
+fn the_first_bootstrap_tells_what_it_made() {
+    let db = Database::empty();
+    let mut superuser = db.superuser();
+    superuser.run("CREATE EXTENSION connector_pipeline; SELECT connector_pipeline.bootstrap_auth()");
+    let report = report(&mut superuser);
+    assert!(report.contains(&("table recordings".to_owned(), "created".to_owned())), "{report:?}");
+    assert!(report.iter().all(|(_, action)| action == "created" || action == "exists"), "{report:?}");
+}
+
+#[test]
+fn bootstrap_without_auth_names_the_way_out_and_changes_nothing() {
+    let db = Database::empty();
+    let mut superuser = db.superuser();
+    superuser.run("CREATE EXTENSION connector_pipeline");
+    let error = superuser.error("SELECT connector_pipeline.bootstrap()", &[]);
+    assert_eq!(error.code().code(), "55000");
+    assert!(error.message().contains("auth.uid()"), "{error}");
+    assert!(error.hint().unwrap_or_default().contains("bootstrap_auth()"), "{error:?}");
+    assert!(superuser.value::<bool>("SELECT to_regclass('banks') IS NULL", &[]));
+}
+
+#[test]
+fn bootstrap_auth_refuses_where_auth_exists() {
+    let db = Database::new();
+    assert_eq!(db.superuser().sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
+}
+
+#[test]
+fn without_tables_the_pipeline_names_bootstrap() {
+    let db = Database::empty();
+    let mut superuser = db.superuser();
+    superuser.run("CREATE EXTENSION connector_pipeline");
+    assert_failed(&superuser.import(&record("x"), ALICE), "42P01", "connector_pipeline.bootstrap()");
+    let raised = superuser.error("SELECT insert_recording($1, $2)", &[&record("x"), &ALICE]);
+    assert!(raised.hint().unwrap_or_default().contains("bootstrap()"), "{raised:?}");
+    for call in ["ensure_personal_bank($1)", "get_import_counts($1)"] {
+        let raised = superuser.error(&format!("SELECT {call}"), &[&ALICE]);
+        assert!(raised.hint().unwrap_or_default().contains("bootstrap()"), "{call}: {raised:?}");
+    }
+    let checked: serde_json::Value = superuser.value("SELECT check_duplicate($1, 'a', 'b')", &[&ALICE]);
+    assert_eq!(checked, json!({"isDuplicate": false}));
+}
+
+#[test]
+fn a_database_in_another_encoding_is_refused_with_the_way_out() {
+    let db = Database::empty();
+    let name = format!("{}_latin", db.name());
+    let mut superuser = db.superuser();
+    superuser.run(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"));
+    let mut latin = db.superuser_of(&name);
+    latin.run("CREATE EXTENSION connector_pipeline");
+    let error = latin.error("SELECT run_pipeline('{}')", &[]);
+    assert_eq!(error.code().code(), "0A000");
+    assert!(error.message().contains("UTF8"), "{error}");
+    drop(latin);
+    superuser.run(&format!("DROP DATABASE {name}"));
+}
+
+#[test]
+fn the_functions_have_the_names_arguments_and_kinds_of_the_contract() {
+    let db = Database::new();
+    let signatures = "
+        SELECT proname || '(' || pg_get_function_arguments(oid) || ') ' || pg_get_function_result(oid)
+            || CASE provolatile WHEN 's' THEN ' STABLE' ELSE '' END
+            || CASE WHEN prosecdef THEN ' SECURITY DEFINER' ELSE '' END
+            || CASE WHEN proisstrict AND pronargs > 0 THEN ' STRICT' ELSE '' END
+        FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname";
+    let found: Vec<String> = db.table_owner().column(signatures, &[]);
+    for expected in [
+        "check_duplicate(p_user_id uuid, p_source_app text, p_external_id text) jsonb STABLE",
+        "check_duplicates(p_user_id uuid, p_source_app text, p_external_ids text[]) TABLE(external_id text, is_duplicate boolean, existing_recording_id uuid) STABLE",
+        "ensure_personal_bank(p_user_id uuid DEFAULT NULL::uuid) uuid SECURITY DEFINER",
+        "get_import_counts(p_user_id uuid DEFAULT NULL::uuid) TABLE(source_app text, call_count bigint) STABLE SECURITY DEFINER",
+        "insert_recording(p_record jsonb, p_user_id uuid DEFAULT NULL::uuid) jsonb",
+        "run_pipeline(p_record jsonb, p_user_id uuid DEFAULT NULL::uuid) jsonb",
+        "source_metadata_ordered(recordings) json STABLE",
+    ] {
+        assert!(found.iter().any(|signature| signature == expected), "{expected} is not in {found:#?}");
+    }
+}
+
+#[test]
+fn every_function_and_table_has_a_comment() {
+    let db = Database::new();
+    let bare = "
+        SELECT oid::regprocedure::text FROM pg_proc
+        WHERE pronamespace IN ('public'::regnamespace, 'connector_pipeline'::regnamespace)
+            AND obj_description(oid, 'pg_proc') IS NULL
+        UNION ALL
+        SELECT oid::regclass::text FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL";
+    assert_eq!(db.superuser().column::<String>(bare, &[]), Vec::<String>::new());
+}

@@ -1,0 +1,17 @@
+//! What connector_pipeline promises, each promise a test, shown over SQL by real clients on a real server.
+//!
+//! The server is the one that CONNECTOR_PIPELINE_TEST_URL names (a superuser's connection string), else the one that
+//! `cargo pgrx test` starts. The tests know nothing but SQL: with CONNECTOR_PIPELINE_TEST_SETUP naming an SQL file that
+//! a superuser runs instead of CREATE EXTENSION and bootstrap(), the suite judges another implementation of the contract.
+
+mod support;
+
+mod checking;
+mod concurrency;
+mod counting;
+mod importing;
+mod inside_transactions;
+mod installing;
+mod records;
+mod roles;
+mod vault_entries;

@@ -1,0 +1,253 @@
+//! Who may do what, over real connections.
+
+use crate::support::*;
+
+const TABLES: [&str; 9] = [
+    "banks",
+    "bank_memberships",
+    "vaults",
+    "vault_memberships",
+    "recordings",
+    "vault_entries",
+    "import_sources",
+    "sync_jobs",
+    "import_failures",
+];
+
+#[test]
+fn authenticated_imports_as_itself_only() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    assert_imported(&alice.import_own(&record("a")));
+    assert_imported(&alice.import(&record("b"), ALICE));
+    assert_imported(&alice.import_own(&record_with("c", json!({"owner_user_id": ALICE}))));
+    assert_failed(&alice.import(&record("d"), BOB), "42501", "own user only");
+    assert_failed(&alice.import_own(&record_with("d", json!({"owner_user_id": BOB}))), "42501", "own user only");
+    assert_eq!(alice.sqlstate("SELECT insert_recording($1, $2)", &[&record("d"), &BOB]), "42501");
+    assert_eq!(db.table_owner().count("recordings"), 3);
+}
+
+#[test]
+fn the_answer_to_a_trespasser_does_not_tell_whether_the_key_exists() {
+    let db = Database::new();
+    assert_imported(&db.authenticated(ALICE).import_own(&record("there")));
+    let mut bob = db.authenticated(BOB);
+    let mut answer = |id: &str| bob.import(&record(id), ALICE);
+    assert_eq!(answer("there"), answer("not there"));
+    let mut raised = |id: &str| format!("{:?}", bob.error("SELECT insert_recording($1, $2)", &[&record(id), &ALICE]));
+    assert_eq!(raised("there"), raised("not there"));
+}
+
+#[test]
+fn service_role_table_owner_and_superuser_import_for_anyone() {
+    let db = Database::new();
+    let sessions = [db.service_role(), db.table_owner(), db.superuser()];
+    for (number, mut session) in sessions.into_iter().enumerate() {
+        assert_imported(&session.import(&record(number), ALICE));
+        assert_imported(&session.import(&record(number), BOB));
+    }
+    assert_eq!(db.table_owner().count("vault_entries"), 6);
+}
+
+#[test]
+fn anon_and_strangers_may_call_nothing_and_read_nothing() {
+    let db = Database::new();
+    for mut session in [db.anon(), db.login("stranger")] {
+        for call in [
+            "run_pipeline('{}')",
+            "insert_recording('{}')",
+            "check_duplicate(NULL, 'a', 'b')",
+            "check_duplicates(NULL, 'a', '{b}')",
+            "get_import_counts()",
+            "ensure_personal_bank()",
+            "source_metadata_ordered(NULL)",
+            "connector_pipeline.bootstrap()",
+            "connector_pipeline.bootstrap_auth()",
+        ] {
+            assert_eq!(session.sqlstate(&format!("SELECT {call}"), &[]), "42501", "{call}");
+        }
+        for table in TABLES {
+            assert_eq!(session.sqlstate(&format!("SELECT FROM {table}"), &[]), "42501", "{table}");
+            assert_eq!(session.sqlstate(&format!("DELETE FROM {table}"), &[]), "42501", "{table}");
+        }
+    }
+}
+
+#[test]
+fn administration_is_for_the_owner_of_the_database_only() {
+    let db = Database::new();
+    for mut session in [db.authenticated(ALICE), db.service_role()] {
+        assert_eq!(session.sqlstate("SELECT connector_pipeline.bootstrap()", &[]), "42501");
+    }
+    db.table_owner().query("SELECT connector_pipeline.bootstrap()", &[]);
+}
+
+#[test]
+fn nothing_is_granted_to_public_or_anon() {
+    let db = Database::new();
+    let granted = "
+        SELECT object::text || ' to ' || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE 'anon' END
+        FROM (
+            SELECT oid::regprocedure::text AS object, (aclexplode(coalesce(proacl, acldefault('f', proowner)))).grantee
+            FROM pg_proc WHERE pronamespace IN ('public'::regnamespace, 'connector_pipeline'::regnamespace)
+            UNION ALL
+            SELECT oid::regclass::text, (aclexplode(coalesce(relacl, acldefault('r', relowner)))).grantee
+            FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+        ) AS objects
+        WHERE grantee = 0 OR grantee = 'anon'::regrole";
+    assert_eq!(db.superuser().column::<String>(granted, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn supabases_default_privileges_open_nothing() {
+    let db = Database::empty();
+    let mut superuser = db.superuser();
+    superuser.run(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;
+         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated, service_role;
+         CREATE EXTENSION connector_pipeline;
+         SELECT connector_pipeline.bootstrap_auth();
+         SELECT connector_pipeline.bootstrap();",
+    );
+    assert_eq!(db.anon().sqlstate("SELECT run_pipeline('{}')", &[]), "42501");
+    assert_eq!(db.anon().sqlstate("SELECT FROM recordings", &[]), "42501");
+    let mut alice = db.authenticated(ALICE);
+    assert_eq!(alice.sqlstate("INSERT INTO banks (name) VALUES ('x')", &[]), "42501");
+    assert_eq!(alice.sqlstate("TRUNCATE recordings", &[]), "42501");
+}
+
+#[test]
+fn every_table_has_row_level_security_and_policies_for_authenticated_only() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let without = "SELECT relname::text FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND NOT relrowsecurity";
+    assert_eq!(owner.column::<String>(without, &[]), Vec::<String>::new());
+    let mut tables: Vec<String> = owner.column(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'",
+        &[],
+    );
+    let mut expected = TABLES.map(str::to_owned).to_vec();
+    (tables.sort(), expected.sort());
+    assert_eq!(tables, expected);
+    let others = "SELECT tablename || '.' || policyname FROM pg_policies
+        WHERE schemaname = 'public' AND roles <> '{authenticated}'";
+    assert_eq!(owner.column::<String>(others, &[]), Vec::<String>::new());
+    let uncovered = "SELECT tablename::text FROM unnest($1::text[]) AS t (tablename)
+        WHERE NOT EXISTS (SELECT FROM pg_policies p WHERE p.tablename = t.tablename)";
+    let names: Vec<&str> = TABLES.to_vec();
+    assert_eq!(owner.column::<String>(uncovered, &[&names]), Vec::<String>::new());
+}
+
+#[test]
+fn every_foreign_key_has_an_index() {
+    let db = Database::new();
+    let unindexed = "
+        SELECT conrelid::regclass || '.' || conname
+        FROM pg_constraint
+        WHERE contype = 'f' AND connamespace = 'public'::regnamespace
+            AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1])";
+    assert_eq!(db.table_owner().column::<String>(unindexed, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn import_sources_has_its_four_policies_and_a_user_touches_its_own_rows_only() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let policies: Vec<String> =
+        owner.column("SELECT cmd FROM pg_policies WHERE tablename = 'import_sources' ORDER BY cmd", &[]);
+    assert_eq!(policies, ["DELETE", "INSERT", "SELECT", "UPDATE"]);
+
+    let insert = "INSERT INTO import_sources (user_id, source_app) VALUES ($1, 'zoom')";
+    let mut alice = db.authenticated(ALICE);
+    let mut bob = db.authenticated(BOB);
+    alice.query(insert, &[&ALICE]);
+    assert_eq!(bob.sqlstate(insert, &[&ALICE]), "42501");
+    assert_eq!(bob.count("import_sources"), 0);
+    assert_eq!(bob.client.execute("UPDATE import_sources SET is_active = false", &[]).unwrap(), 0);
+    assert_eq!(bob.client.execute("DELETE FROM import_sources", &[]).unwrap(), 0);
+    assert_eq!(alice.sqlstate("UPDATE import_sources SET user_id = $1", &[&BOB]), "42501");
+    assert_eq!(alice.client.execute("UPDATE import_sources SET account_email = 'a@b.c'", &[]).unwrap(), 1);
+    assert_eq!(alice.client.execute("DELETE FROM import_sources", &[]).unwrap(), 1);
+}
+
+#[test]
+fn a_user_sees_nothing_of_another_tenant() {
+    let db = Database::new();
+    db.authenticated(ALICE).import_own(&record("x"));
+    let mut owner = db.table_owner();
+    owner.query("INSERT INTO sync_jobs (user_id) VALUES ($1)", &[&ALICE]);
+    owner
+        .query("INSERT INTO import_failures (user_id, record, error, code) VALUES ($1, '{}', 'e', '22023')", &[&ALICE]);
+    let mut bob = db.authenticated(BOB);
+    for table in TABLES {
+        assert_eq!(bob.count(table), 0, "{table}");
+    }
+    let mut alice = db.authenticated(ALICE);
+    for table in TABLES.iter().filter(|table| **table != "import_sources") {
+        assert_eq!(alice.count(table), 1, "{table}");
+    }
+}
+
+#[test]
+fn an_entry_in_ones_own_vault_opens_no_recording_of_another_bank() {
+    let db = Database::new();
+    let stolen = recording_id(&db.authenticated(ALICE).import_own(&record("x")));
+    let mut bob = db.authenticated(BOB);
+    bob.value::<Uuid>("SELECT ensure_personal_bank()", &[]);
+    bob.query("INSERT INTO vault_entries (vault_id, recording_id) SELECT id, $1 FROM vaults", &[&stolen]);
+    assert_eq!(bob.count("recordings"), 0);
+}
+
+#[test]
+fn a_recording_in_a_shared_vault_is_seen_by_the_vaults_members() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, vault) = business_bank(&mut owner, ALICE);
+    let shared = record_with("x", json!({"bank_id": bank, "vault_id": vault}));
+    assert_imported(&db.authenticated(ALICE).import_own(&shared));
+    let mut bob = db.authenticated(BOB);
+    assert_eq!(bob.count("recordings"), 0);
+    owner.query("INSERT INTO bank_memberships (bank_id, user_id) VALUES ($1, $2)", &[&bank, &BOB]);
+    owner.query("INSERT INTO vault_memberships (vault_id, user_id, role) VALUES ($1, $2, 'viewer')", &[&vault, &BOB]);
+    assert_eq!(bob.count("recordings"), 1);
+    assert_eq!(bob.client.execute("UPDATE recordings SET title = 'mine'", &[]).unwrap(), 0);
+    assert_eq!(bob.client.execute("DELETE FROM recordings", &[]).unwrap(), 0);
+    assert_eq!(bob.client.execute("UPDATE vault_entries SET notes = 'x'", &[]).unwrap(), 0);
+}
+
+#[test]
+fn ensure_personal_bank_is_for_oneself_or_by_those_above_the_policies() {
+    let db = Database::new();
+    let call = "SELECT ensure_personal_bank($1)";
+    let own: Uuid = db.authenticated(ALICE).value("SELECT ensure_personal_bank()", &[]);
+    for mut session in [db.authenticated(ALICE), db.service_role(), db.table_owner(), db.superuser()] {
+        assert_eq!(session.value::<Uuid>(call, &[&ALICE]), own);
+    }
+    assert_eq!(db.authenticated(BOB).sqlstate(call, &[&ALICE]), "42501");
+    assert_eq!(db.service_role().sqlstate(call, &[&Uuid::from_u128(5)]), "23503");
+    assert_eq!(db.service_role().sqlstate("SELECT ensure_personal_bank()", &[]), "22023");
+    assert_eq!(db.table_owner().count("banks"), 1);
+}
+
+#[test]
+fn definer_functions_run_the_owners_code_with_the_owners_rights() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.run(
+        "CREATE TABLE ran_as (who text);
+         CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN INSERT INTO public.ran_as VALUES (current_user); RETURN NEW; END $$;
+         CREATE TRIGGER spy BEFORE INSERT ON banks FOR EACH ROW EXECUTE FUNCTION spy();
+         GRANT INSERT ON ran_as TO PUBLIC",
+    );
+    db.superuser().value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
+    db.authenticated(BOB).value::<Uuid>("SELECT ensure_personal_bank()", &[]);
+    assert_eq!(owner.column::<String>("SELECT DISTINCT who FROM ran_as", &[]), ["app_owner"]);
+    owner.run(
+        "ALTER TABLE recordings RENAME TO hidden;
+         CREATE VIEW recordings AS SELECT * FROM hidden",
+    );
+    let call = format!("SELECT * FROM get_import_counts('{ALICE}')");
+    assert_eq!(db.superuser().sqlstate(&call, &[]), "42809");
+}
