@@ -1,1 +1,33 @@
-x:
+# Set-up, demo and tests in two commands: see README.md. The work is done by the scripts in dev/.
+
+PG_CONFIG ?= pg_config
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: demo
+demo: ## Set up, build, start a private PostgreSQL, import records of four sources twice, show the result
+	@dev/demo
+
+.PHONY: clean-demo
+clean-demo: ## Stop the demo's PostgreSQL and remove it with its data
+	@dev/server remove demo
+
+.PHONY: test
+test: ## Set up, build, run all tests on a private PostgreSQL 18
+	@dev/test
+
+.PHONY: install
+install: ## Install a release build into the PostgreSQL of PG_CONFIG (15 to 18)
+	@dev/install $(PG_CONFIG)
+
+.PHONY: lint
+lint: ## cargo fmt and clippy, warnings are errors
+	@dev/lint
+
+.PHONY: clean
+clean: ## Remove everything that was built or set up
+	@dev/server remove demo
+	@dev/server remove test
+	@rm -rf target .private

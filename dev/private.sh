@@ -10,7 +10,9 @@ set -euo pipefail
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$checkout"
 
-say() { printf '\033[1m== %s\033[0m\n' "$*"; }
+# In bold where somebody is looking.
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
+say() { printf '%s== %s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 if [ "$(id -u)" = 0 ]; then
@@ -43,3 +45,5 @@ if [ -d "$private/libclang" ]; then
 fi
 # In the environment, RUSTFLAGS would replace flags that cargo-pgrx needs; a backtrace would end up in DETAIL.
 unset RUSTFLAGS RUST_BACKTRACE
+# These would lead psql to another server.
+unset PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGOPTIONS PGSERVICE PGPASSWORD

@@ -300,7 +300,8 @@ ALTER TABLE @extschema@.sync_jobs ADD COLUMN skipped_count integer NOT NULL DEFA
 -- @ table import_failures
 CREATE TABLE @extschema@.import_failures (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    user_id uuid NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
+    -- NULL: the owner of the record is not a user.
+    user_id uuid REFERENCES auth.users (id) ON DELETE CASCADE,
     source_app text,
     external_id text,
     record jsonb NOT NULL,
@@ -308,7 +309,12 @@ CREATE TABLE @extschema@.import_failures (
     code text NOT NULL,
     attempts integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    -- What the failure is of: source and external id, or the whole record where it has none. A hash, for an external id
+    -- may be longer than an index takes, and may have failed for that reason.
+    record_key uuid NOT NULL
+        GENERATED ALWAYS AS (md5(COALESCE(source_app || ' ' || external_id, record::text))::uuid) STORED,
+    UNIQUE NULLS NOT DISTINCT (user_id, record_key)
 );
 COMMENT ON TABLE @extschema@.import_failures IS 'Records that failed to import, kept for retry_failed_imports()';
 COMMENT ON COLUMN @extschema@.import_failures.code IS 'SQLSTATE of the last attempt';

@@ -42,3 +42,35 @@ Raises where auth.users, auth.uid() or the API''s roles are missing (see bootstr
 COMMENT ON FUNCTION connector_pipeline.bootstrap_auth() IS
 'On plain PostgreSQL only: makes the schema auth with users and uid(), and the roles anon, authenticated and service_role, as Supabase has them. Returns what it did.
 Raises 42P06 where the schema auth exists.';
+
+COMMENT ON FUNCTION @extschema@.run_pipeline_batch(jsonb, uuid, uuid, boolean) IS
+'Imports many connector records as run_pipeline() does each. One that fails, fails alone.
+p_records: an array of connector records. p_user_id: the owner of all of them; else each record''s owner_user_id, else the JWT''s subject. p_sync_job_id: the sync job to add the counts to. p_dry_run: true to learn what would be done, with nothing left of it.
+Returns {"total", "imported", "skipped", "failed", "results": […]}, each result that of run_pipeline() with "index" (from 0) and "externalId", in the order of the records. Failed records are kept in import_failures.
+Raises 22023 where p_records is no array or there is no such sync job, 22004 for a NULL p_records or p_dry_run, and what run_pipeline() raises.';
+
+COMMENT ON FUNCTION @extschema@.start_sync_job(text, text[], uuid) IS
+'Opens a sync job.
+p_source_app: the source. p_external_ids: what the connector set out to import. p_user_id: the user, NULL for the JWT''s subject.
+Returns the job''s id, for run_pipeline_batch() and finish_sync_job().
+Raises 22004 for a NULL or blank source, 22023 without a user, 42501 for another user''s job.';
+
+COMMENT ON FUNCTION @extschema@.finish_sync_job(uuid, text) IS
+'Closes a sync job, and stamps last_sync_at and error_message of its user''s import source.
+p_sync_job_id: the job. p_error: what ended the run, where it did not come to its end.
+Returns {"status": "completed" | "completed_with_errors" | "failed", "imported", "skipped", "failed", "message"}, the message like "8 new, 3 skipped, 1 failed".
+Raises 22023 where there is no such sync job of the caller''s.';
+
+COMMENT ON FUNCTION @extschema@.retry_failed_imports(text, uuid, integer) IS
+'Imports failed records again, from import_failures; those that are in then are kept no longer.
+p_source_app: of one source only; NULL for all. p_user_id: whose, NULL for the JWT''s subject. p_limit: how many at most, those tried longest ago first.
+Returns a batch result, as run_pipeline_batch() does. Raises 22023 without a user or for a p_limit below 1.';
+
+COMMENT ON PROCEDURE connector_pipeline.backfill(text, uuid, integer) IS
+'Imports all records that a query yields, in chunks, each committed; tells how far it is by NOTICE and in sync_jobs. Stopped, it is called again and skips what is in.
+p_query: SQL with one jsonb column, a connector record a row. p_user_id: the owner of all of them; else each record''s owner_user_id. p_batch_size: records a chunk, 1 or more.
+Must not be called inside a transaction block.';
+
+COMMENT ON FUNCTION connector_pipeline.start_backfill(bigint, uuid) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.import_chunk(jsonb[], uuid, jsonb) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of backfill()';

@@ -4,6 +4,7 @@ use pgrx::JsonB;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
+use crate::batch::{self, Batch};
 use crate::caller::Caller;
 use crate::error::{Failure, OrRaise};
 use crate::home::Home;
@@ -16,6 +17,20 @@ use crate::{bootstrap, dedup, import_counts, personal_bank, pipeline};
 fn run_pipeline(home: Home, p_record: Option<Jsonb<'_>>, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> JsonB {
     let caller = Caller::invoker(&home);
     to_jsonb(&pipeline::run_one(&home, &caller, p_user_id.map(uuid), p_record))
+}
+
+#[pg_extern(volatile)]
+fn run_pipeline_batch(
+    home: Home,
+    p_records: Option<Jsonb<'_>>,
+    p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
+    p_sync_job_id: default!(Option<pgrx::Uuid>, "NULL"),
+    p_dry_run: default!(Option<bool>, "false"),
+) -> JsonB {
+    let records = batch::records(required("p_records", p_records)).or_raise();
+    let batch = Batch { user: p_user_id.map(uuid), job: p_sync_job_id.map(uuid), records };
+    let is_rehearsal = required("p_dry_run", p_dry_run);
+    to_jsonb(&if is_rehearsal { batch.rehearse(&home) } else { batch.run(&home) }.or_raise())
 }
 
 #[pg_extern(volatile)]

@@ -72,6 +72,13 @@ impl Caller {
             .hint("Call with that user's JWT, or as service_role or the owner of the tables."))
     }
 
+    /// The user to keep a failed record for: its owner where the caller may act for that one, else the caller's own.
+    pub fn keeper(&self, p_user_id: Option<Uuid>, of_record: Option<Uuid>) -> Option<Uuid> {
+        let owner = self.owner(p_user_id, of_record).ok();
+        let allowed = owner.filter(|owner| self.must_be_allowed_for(*owner).is_ok());
+        allowed.or_else(|| self.subject().ok().flatten())
+    }
+
     fn subject(&self) -> Result<Option<Uuid>, Failure> {
         self.subject.get_or_init(jwt_subject).clone()
     }

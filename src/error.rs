@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use pgrx::pg_sys::AsPgCStr;
+use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{PgSqlErrorCode, pg_sys};
 
 /// A SQLSTATE, packed as PostgreSQL packs it (`MAKE_SQLSTATE`): five characters of six bits.
 ///
@@ -107,8 +106,8 @@ impl Failure {
         }
     }
 
-    pub fn is_unique_violation(&self) -> bool {
-        self.code == PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION.into()
+    pub fn is(&self, code: PgSqlErrorCode) -> bool {
+        self.code == code.into()
     }
 
     /// All parts in one line, for a result that has a single place for them.
@@ -124,48 +123,27 @@ impl Failure {
     }
 
     /// Ends the current call with this failure as a PostgreSQL ERROR.
+    ///
+    /// A code that an application invented can't be raised through pgrx: it becomes P0001, what a RAISE without a code
+    /// has, and is named in DETAIL.
     pub fn raise(self) -> ! {
         let known = PgSqlErrorCode::from(self.code.0);
-        if SqlState::from(known) == self.code {
-            ErrorReport::from_failure(known, self).report(pgrx::PgLogLevel::ERROR);
+        let (code, detail) = if SqlState::from(known) == self.code {
+            (known, self.detail)
         } else {
-            self.raise_with_foreign_code();
-        }
-        unreachable!("an ERROR does not return")
-    }
-
-    /// Raises a SQLSTATE that pgrx can't name.
-    fn raise_with_foreign_code(self) {
-        let text = |text: Option<String>| text.map_or(std::ptr::null_mut(), |text| text.as_str().as_pg_cstr());
-        let mut error = pg_sys::ErrorData {
-            elevel: pgrx::PgLogLevel::ERROR as i32,
-            sqlerrcode: self.code.0,
-            message: text(Some(self.message)),
-            detail: text(self.detail),
-            hint: text(self.hint),
-            ..Default::default()
+            let invented = format!("SQLSTATE {}", self.code);
+            let detail = self.detail.map_or_else(|| invented.clone(), |detail| format!("{invented}. {detail}"));
+            (PgSqlErrorCode::ERRCODE_RAISE_EXCEPTION, Some(detail))
         };
-        // SAFETY: all pointers are null or NUL-terminated strings in the current memory context, and ThrowErrorData
-        // copies what it keeps into the error context before it raises.
-        unsafe { pg_sys::ThrowErrorData(&mut error) }
-    }
-}
-
-/// Builds pgrx's report from a [`Failure`].
-trait FromFailure {
-    fn from_failure(code: PgSqlErrorCode, failure: Failure) -> Self;
-}
-
-impl FromFailure for ErrorReport {
-    fn from_failure(code: PgSqlErrorCode, failure: Failure) -> Self {
-        let mut report = ErrorReport::new(code, failure.message, "connector_pipeline");
-        if let Some(detail) = failure.detail {
+        let mut report = ErrorReport::new(code, self.message, "connector_pipeline");
+        if let Some(detail) = detail {
             report = report.set_detail(detail);
         }
-        if let Some(hint) = failure.hint {
+        if let Some(hint) = self.hint {
             report = report.set_hint(hint);
         }
-        report
+        report.report(pgrx::PgLogLevel::ERROR);
+        unreachable!("an ERROR does not return")
     }
 }
 

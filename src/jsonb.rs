@@ -16,6 +16,10 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 
 use crate::record::{Raw, Value};
 
+// Flags of JsonbContainer.header, utils/jsonb.h.
+const JB_FSCALAR: u32 = 0x1000_0000;
+const JB_FOBJECT: u32 = 0x2000_0000;
+
 /// A jsonb argument, detoasted, valid for the call.
 #[derive(Clone, Copy)]
 pub struct Jsonb<'a> {
@@ -33,19 +37,20 @@ pub struct Element<'a> {
 impl<'a> Jsonb<'a> {
     /// The value at the root.
     pub fn root(self) -> Value<'a, Element<'a>> {
-        // Flags of JsonbContainer.header, utils/jsonb.h.
-        const JB_FSCALAR: u32 = 0x1000_0000;
-        const JB_FOBJECT: u32 = 0x2000_0000;
         // SAFETY: container points at the header of a detoasted jsonb.
-        let header = unsafe { (*self.container).header };
-        if header & JB_FSCALAR != 0 {
+        if unsafe { (*self.container).header } & JB_FSCALAR != 0 {
             // A scalar root is kept as an array of one.
-            return self.tokens().find_map(|(token, value)| element(token, value)).unwrap_or(Value::Null);
+            return self.values().next().map_or(Value::Null, Element::read);
         }
         let mut value = pg_sys::JsonbValue { type_: jbvType::jbvBinary, ..Default::default() };
         value.val.binary.data = self.container;
-        let element = Element { value, lifetime: PhantomData };
-        if header & JB_FOBJECT != 0 { Value::Object(element) } else { Value::Array(element) }
+        Element { value, lifetime: PhantomData }.read()
+    }
+
+    /// The fields' values or the array's elements.
+    fn values(self) -> impl Iterator<Item = Element<'a>> {
+        self.tokens()
+            .filter_map(|(token, value)| carries_value(token).then_some(Element { value, lifetime: PhantomData }))
     }
 
     fn tokens(self) -> Tokens<'a> {
@@ -55,6 +60,20 @@ impl<'a> Jsonb<'a> {
 }
 
 impl<'a> Element<'a> {
+    /// What it is.
+    pub fn read(self) -> Value<'a, Element<'a>> {
+        match self.value.type_ {
+            jbvType::jbvString => Value::Text(text(&self.value)),
+            jbvType::jbvNumeric => Value::Number(self),
+            // SAFETY: type_ says which member of the union is set.
+            jbvType::jbvBool => Value::Bool(unsafe { self.value.val.boolean }),
+            jbvType::jbvNull => Value::Null,
+            // SAFETY: as above; with skipNested the rest are containers as jbvBinary.
+            _ if unsafe { (*self.value.val.binary.data).header } & JB_FOBJECT != 0 => Value::Object(self),
+            _ => Value::Array(self),
+        }
+    }
+
     /// The fields of an object.
     pub fn fields(self) -> impl Iterator<Item = (&'a str, Value<'a, Element<'a>>)> {
         let mut key = "";
@@ -62,13 +81,13 @@ impl<'a> Element<'a> {
             if token == JsonbIteratorToken::WJB_KEY {
                 key = text(&value);
             }
-            element(token, value).map(|value| (key, value))
+            carries_value(token).then(|| (key, Element { value, lifetime: PhantomData }.read()))
         })
     }
 
     /// The elements of an array.
-    pub fn elements(self) -> impl Iterator<Item = Value<'a, Element<'a>>> {
-        self.contents().tokens().filter_map(|(token, value)| element(token, value))
+    pub fn elements(self) -> impl Iterator<Item = Element<'a>> {
+        self.contents().values()
     }
 
     /// A jsonb datum of its own, in the current memory context.
@@ -79,7 +98,7 @@ impl<'a> Element<'a> {
 
     fn contents(self) -> Jsonb<'a> {
         debug_assert!(self.value.type_ == jbvType::jbvBinary);
-        // SAFETY: `value` makes containers of jbvBinary values alone, and only containers are looked into.
+        // SAFETY: `read` makes containers of jbvBinary values alone, and only containers are looked into.
         Jsonb { container: unsafe { self.value.val.binary.data }, lifetime: PhantomData }
     }
 }
@@ -97,7 +116,7 @@ impl Raw for Element<'_> {
     }
 
     fn holds_only_strings(&self) -> bool {
-        self.elements().all(|element| matches!(element, Value::Text(_)))
+        self.elements().all(|element| matches!(element.read(), Value::Text(_)))
     }
 }
 
@@ -121,24 +140,9 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// The value of a token that carries one: a field's value or an array's element.
-fn element<'a>(token: JsonbIteratorToken::Type, value: pg_sys::JsonbValue) -> Option<Value<'a, Element<'a>>> {
-    // Flag of JsonbContainer.header, utils/jsonb.h.
-    const JB_FOBJECT: u32 = 0x2000_0000;
-    if token != JsonbIteratorToken::WJB_VALUE && token != JsonbIteratorToken::WJB_ELEM {
-        return None;
-    }
-    let element = Element { value, lifetime: PhantomData };
-    Some(match value.type_ {
-        jbvType::jbvString => Value::Text(text(&value)),
-        jbvType::jbvNumeric => Value::Number(element),
-        // SAFETY: type_ says which member of the union is set.
-        jbvType::jbvBool => Value::Bool(unsafe { value.val.boolean }),
-        jbvType::jbvNull => Value::Null,
-        // SAFETY: as above; with skipNested the rest are containers as jbvBinary.
-        _ if unsafe { (*value.val.binary.data).header } & JB_FOBJECT != 0 => Value::Object(element),
-        _ => Value::Array(element),
-    })
+/// Whether a token comes with a field's value or an array's element.
+fn carries_value(token: JsonbIteratorToken::Type) -> bool {
+    token == JsonbIteratorToken::WJB_VALUE || token == JsonbIteratorToken::WJB_ELEM
 }
 
 fn text<'a>(value: &pg_sys::JsonbValue) -> &'a str {

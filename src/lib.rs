@@ -4,6 +4,7 @@
 
 mod apart;
 mod api;
+mod batch;
 mod bootstrap;
 mod caller;
 mod dedup;
@@ -23,8 +24,31 @@ mod table_owner;
 
 pgrx::pg_module_magic!(name, version);
 
-pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
-pgrx::extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["comments"]);
+use pgrx::extension_sql_file;
+
+extension_sql_file!("../sql/sync_jobs.sql", name = "sync_jobs");
+extension_sql_file!("../sql/retry_failed_imports.sql", name = "retry_failed_imports");
+extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = [api::connector_pipeline]);
+extension_sql_file!(
+    "../sql/comments.sql",
+    name = "comments",
+    requires = [
+        api::run_pipeline,
+        api::run_pipeline_batch,
+        api::insert_recording,
+        api::check_duplicate,
+        api::check_duplicates,
+        api::get_import_counts,
+        api::ensure_personal_bank,
+        api::connector_pipeline::bootstrap,
+        api::connector_pipeline::bootstrap_auth,
+        "sync_jobs",
+        "retry_failed_imports",
+        "backfill",
+    ]
+);
+// Last, for it goes over all functions there are.
+extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
 
 /// Lets `cargo pgrx test` start its server: the tests proper are in tests/suite and speak SQL.
 #[cfg(feature = "pg_test")]

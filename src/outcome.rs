@@ -1,5 +1,7 @@
 //! What became of a record, and the JSON that says so.
 
+use std::collections::HashSet;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
@@ -8,12 +10,21 @@ use crate::error::Failure;
 /// What the pipeline did with one record.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The recording is in. With a warning: its vault entry is not, and why.
-    Imported { id: Uuid, warning: Option<String> },
+    /// The recording is in; None is its id after a rehearsal. With a warning: its vault entry is not in, and why.
+    Imported { id: Option<Uuid>, warning: Option<String> },
     /// The record's key was there already; the id of its recording where the caller may see it.
     Skipped { existing: Option<Uuid> },
     /// Nothing of the record is in.
     Failed(Failure),
+}
+
+impl Outcome {
+    fn new_id(&self) -> Option<Uuid> {
+        match self {
+            Outcome::Imported { id, .. } => *id,
+            _ => None,
+        }
+    }
 }
 
 /// The *pipeline result* of one record, in the shape that the TypeScript pipeline returned.
@@ -28,7 +39,9 @@ impl PipelineResult {
         match &self.outcome {
             Outcome::Imported { id, warning } => {
                 map.serialize_entry("success", &true)?;
-                map.serialize_entry("recordingId", id)?;
+                if let Some(id) = id {
+                    map.serialize_entry("recordingId", id)?;
+                }
                 if let Some(warning) = warning {
                     map.serialize_entry("warning", warning)?;
                 }
@@ -50,6 +63,75 @@ impl PipelineResult {
             map.serialize_entry("ignoredFields", &self.ignored_fields)?;
         }
         Ok(())
+    }
+}
+
+/// The *batch result*: what became of many records, and of each.
+pub struct BatchResult {
+    pub results: Vec<PipelineResult>,
+    /// Of each record, where it could be read.
+    pub external_ids: Vec<Option<String>>,
+}
+
+impl BatchResult {
+    pub fn imported(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Imported { .. }))
+    }
+
+    pub fn skipped(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Skipped { .. }))
+    }
+
+    pub fn failed(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
+    /// Takes away ids of recordings that are not there, after a rehearsal.
+    pub fn forget_new_ids(&mut self) {
+        let new: HashSet<Uuid> = self.results.iter().filter_map(|result| result.outcome.new_id()).collect();
+        for result in &mut self.results {
+            match &mut result.outcome {
+                Outcome::Imported { id, .. } => *id = None,
+                Outcome::Skipped { existing } => *existing = existing.filter(|id| !new.contains(id)),
+                Outcome::Failed(_) => {}
+            }
+        }
+    }
+
+    fn count(&self, of_kind: impl Fn(&Outcome) -> bool) -> usize {
+        self.results.iter().filter(|result| of_kind(&result.outcome)).count()
+    }
+}
+
+impl Serialize for BatchResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = self.results.iter().zip(&self.external_ids).enumerate();
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("total", &self.results.len())?;
+        map.serialize_entry("imported", &self.imported())?;
+        map.serialize_entry("skipped", &self.skipped())?;
+        map.serialize_entry("failed", &self.failed())?;
+        let entries: Vec<_> =
+            entries.map(|(index, (result, external_id))| BatchEntry { index, result, external_id }).collect();
+        map.serialize_entry("results", &entries)?;
+        map.end()
+    }
+}
+
+/// A pipeline result with its place in the batch.
+struct BatchEntry<'a> {
+    index: usize,
+    result: &'a PipelineResult,
+    external_id: &'a Option<String>,
+}
+
+impl Serialize for BatchEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("index", &self.index)?;
+        map.serialize_entry("externalId", self.external_id)?;
+        self.result.serialize_fields(&mut map)?;
+        map.end()
     }
 }
 

@@ -28,7 +28,7 @@ pub fn run(
     home: &Home,
     caller: &Caller,
     p_user_id: Option<Uuid>,
-    records: Vec<Parsed<'_, Element<'_>>>,
+    records: &[Parsed<'_, Element<'_>>],
 ) -> Vec<PipelineResult> {
     let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(records.len());
     let mut candidates = Vec::with_capacity(records.len());
@@ -45,14 +45,14 @@ pub fn run(
     // circle. Of the same key the first given stays first.
     candidates.sort_by_key(|candidate| (candidate.key(), candidate.position));
     for (position, outcome) in import(&Stages { home, store: &Store::of(home) }, &candidates) {
-        if let Outcome::Imported { id, warning: Some(warning) } = &outcome {
+        if let Outcome::Imported { id: Some(id), warning: Some(warning) } = &outcome {
             pgrx::warning!("recording {id}: {warning}");
         }
         outcomes[position] = Some(outcome);
     }
-    let results = records.into_iter().zip(outcomes).map(|(parsed, outcome)| PipelineResult {
+    let results = records.iter().zip(outcomes).map(|(parsed, outcome)| PipelineResult {
         outcome: outcome.expect("every candidate has an outcome"),
-        ignored_fields: parsed.ignored_fields,
+        ignored_fields: parsed.ignored_fields.clone(),
     });
     results.collect()
 }
@@ -66,10 +66,11 @@ pub fn run_one(home: &Home, caller: &Caller, p_user_id: Option<Uuid>, p_record: 
             return PipelineResult { outcome, ignored_fields: Vec::new() };
         }
     };
-    run(home, caller, p_user_id, vec![parsed]).pop().expect("a result for each record")
+    run(home, caller, p_user_id, &[parsed]).pop().expect("a result for each record")
 }
 
-fn parse<'a>(value: Value<'a, Element<'a>>) -> Parsed<'a, Element<'a>> {
+/// Looks at a record, whatever it is.
+pub fn parse<'a>(value: Value<'a, Element<'a>>) -> Parsed<'a, Element<'a>> {
     match value {
         Value::Object(object) => record::parse(object.fields()),
         other => record::not_an_object(&other),
@@ -229,13 +230,14 @@ impl Stages<'_> {
     /// A user's first import finds no personal bank. Requests come in the order of their owners, so that two batches
     /// never wait for each other's in a circle.
     fn make_personal_bank(&self, mode: Mode, request: &Request) -> Result<(Uuid, Option<Uuid>), Failure> {
-        mode.attempt(|| {
+        let made = mode.attempt(|| {
             personal_bank::ensure(self.home, self.store, request.owner)?;
             match self.store.find_destinations(std::slice::from_ref(request)).pop() {
                 Some(Destination { bank_id: Some(bank_id), vault_id }) => Ok((bank_id, vault_id)),
                 _ => Err(no_personal_bank(request)),
             }
-        })?
+        });
+        made.map_err(|failure| named_after_owner(request, failure))?
     }
 
     /// Inserts the first candidate of each lane.
@@ -268,9 +270,9 @@ impl Stages<'_> {
     /// ours, and then the import would be lost without a word. To tell the two apart, insert without ON CONFLICT.
     fn explain_missing_row(&self, lane: &Lane) -> Outcome {
         match subtransaction::run(|| self.store.insert_recording_or_raise(&lane.row())) {
-            Ok(Some(id)) => Outcome::Imported { id, warning: None },
+            Ok(Some(id)) => Outcome::Imported { id: Some(id), warning: None },
             Ok(None) => Outcome::Failed(dropped_by_trigger()),
-            Err(failure) if failure.is_unique_violation() => Outcome::Skipped { existing: None },
+            Err(failure) if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) => Outcome::Skipped { existing: None },
             Err(failure) => Outcome::Failed(failure),
         }
     }
@@ -281,7 +283,7 @@ impl Stages<'_> {
         for lane in lanes {
             let vault_id = lane.first().vault_id;
             let no_vault = no_vault(lane.first());
-            if let Some(Outcome::Imported { id, warning }) = &mut lane.outcome {
+            if let Some(Outcome::Imported { id: Some(id), warning }) = &mut lane.outcome {
                 match vault_id {
                     Some(vault_id) => entries.push((NewVaultEntry { vault_id, recording_id: *id }, warning)),
                     None => *warning = Some(no_vault),
@@ -338,7 +340,7 @@ impl<'a> Lane<'a> {
     }
 
     fn imported(&mut self, id: Uuid) {
-        self.outcome = Some(Outcome::Imported { id, warning: None });
+        self.outcome = Some(Outcome::Imported { id: Some(id), warning: None });
     }
 
     fn blame(&mut self, failure: Failure) -> Verdict {
@@ -356,7 +358,7 @@ impl<'a> Lane<'a> {
         outcomes.extend(self.failed.into_iter().map(|(position, failure)| (position, Outcome::Failed(failure))));
         let outcome = self.outcome.expect("the insert stage decides on every lane");
         let existing = match outcome {
-            Outcome::Imported { id, .. } => Some(id),
+            Outcome::Imported { id, .. } => id,
             Outcome::Skipped { existing } => existing,
             Outcome::Failed(_) => None,
         };
@@ -378,6 +380,15 @@ fn not_a_member(request: &Request) -> Failure {
     let bank = request.bank_id.map_or_else(String::new, |bank| bank.to_string());
     Failure::forbidden(format!("bank_id {bank}: user {} is not a member of this bank", request.owner))
         .hint("Leave bank_id out for the personal bank, or add the user to the bank.")
+}
+
+/// The foreign key that an unknown owner violates first is that of a membership, which says little to a caller.
+fn named_after_owner(request: &Request, failure: Failure) -> Failure {
+    if !failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) {
+        return failure;
+    }
+    let message = format!("the owner {} is not a user", request.owner);
+    Failure { message, detail: Some(failure.text()), hint: None, ..failure }
 }
 
 fn no_personal_bank(request: &Request) -> Failure {

@@ -50,8 +50,10 @@ pub struct Record<'a, R> {
 pub struct Parsed<'a, R> {
     /// The record, or all that is wrong with it in one message.
     pub record: Result<Record<'a, R>, String>,
-    /// The key to name it by, where it has one.
+    /// What the record is named by, as far as it could be read.
     pub external_id: Option<Cow<'a, str>>,
+    pub source_app: Option<&'a str>,
+    pub owner_user_id: Option<Uuid>,
     /// Keys that the pipeline doesn't know.
     pub ignored_fields: Vec<String>,
 }
@@ -86,22 +88,8 @@ pub fn parse<'a, R: Raw>(fields: impl IntoIterator<Item = (&'a str, Value<'a, R>
         }
     }
 
+    // Every key is read before the first `?` below, so that no fault hides another.
     let external_id = given.required("external_id", identifier);
-    let named_by = external_id.clone();
-    let record = checked(external_id, &mut given);
-    let record = record.ok_or_else(|| format!("invalid record: {}", given.faults.join("; ")));
-    Parsed { record, external_id: named_by, ignored_fields }
-}
-
-/// What is to be said of a value that is no object at all.
-pub fn not_an_object<'a, R: Raw>(value: &Value<'_, R>) -> Parsed<'a, R> {
-    let fault = format!("invalid record: it {}", expected("an object", value));
-    Parsed { record: Err(fault), external_id: None, ignored_fields: Vec::new() }
-}
-
-/// The record, or None where anything is wrong with it. Every key is read before the first `?`, so that no fault
-/// hides another.
-fn checked<'a, R: Raw>(external_id: Option<Cow<'a, str>>, given: &mut Given<'a, R>) -> Option<Record<'a, R>> {
     let source_app = given.required("source_app", not_blank);
     let title = given.required("title", text);
     let full_transcript = given.required("full_transcript", text);
@@ -116,26 +104,41 @@ fn checked<'a, R: Raw>(external_id: Option<Cow<'a, str>>, given: &mut Given<'a, 
     let audio_url = given.optional("audio_url", text);
     let video_url = given.optional("video_url", text);
     let global_tags = given.optional("global_tags", strings);
-    if !given.faults.is_empty() {
-        return None;
-    }
-    Some(Record {
-        external_id: external_id?,
-        source_app: source_app?,
-        title: title?,
-        full_transcript: full_transcript?,
-        recording_start_time: recording_start_time?,
-        recording_end_time,
-        duration,
-        bank_id,
-        vault_id,
+
+    let named_by = external_id.clone();
+    let complete = || {
+        Some(Record {
+            external_id: external_id?,
+            source_app: source_app?,
+            title: title?,
+            full_transcript: full_transcript?,
+            recording_start_time: recording_start_time?,
+            recording_end_time,
+            duration,
+            bank_id,
+            vault_id,
+            owner_user_id,
+            source_metadata,
+            summary,
+            audio_url,
+            video_url,
+            global_tags,
+        })
+    };
+    let record = if given.faults.is_empty() { complete() } else { None };
+    Parsed {
+        record: record.ok_or_else(|| format!("invalid record: {}", given.faults.join("; "))),
+        external_id: named_by,
+        source_app,
         owner_user_id,
-        source_metadata,
-        summary,
-        audio_url,
-        video_url,
-        global_tags,
-    })
+        ignored_fields,
+    }
+}
+
+/// What is to be said of a value that is no object at all.
+pub fn not_an_object<'a, R: Raw>(value: &Value<'_, R>) -> Parsed<'a, R> {
+    let fault = format!("invalid record: it {}", expected("an object", value));
+    Parsed { record: Err(fault), external_id: None, source_app: None, owner_user_id: None, ignored_fields: Vec::new() }
 }
 
 fn position(key: &str) -> Option<usize> {
@@ -259,15 +262,21 @@ fn strings<R: Raw>(value: Value<'_, R>) -> Read<R> {
 }
 
 fn expected<R: Raw>(wanted: &str, got: &Value<'_, R>) -> String {
-    let got = match got {
-        Value::Null => "null".to_owned(),
-        Value::Bool(value) => format!("the boolean {value}"),
-        Value::Number(number) => format!("the number {}", shorten(&number.decimal())),
-        Value::Text(text) => format!("the string \"{}\"", shorten(text)),
-        Value::Array(_) => "an array".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-    };
-    format!("must be {wanted}, not {got}")
+    format!("must be {wanted}, not {}", got.describe())
+}
+
+impl<R: Raw> Value<'_, R> {
+    /// What it is, short enough for a message.
+    pub fn describe(&self) -> String {
+        match self {
+            Value::Null => "null".to_owned(),
+            Value::Bool(value) => format!("the boolean {value}"),
+            Value::Number(number) => format!("the number {}", shorten(&number.decimal())),
+            Value::Text(text) => format!("the string \"{}\"", shorten(text)),
+            Value::Array(_) => "an array".to_owned(),
+            Value::Object(_) => "an object".to_owned(),
+        }
+    }
 }
 
 /// Enough of a value to recognise it by.

@@ -52,6 +52,24 @@ pub struct NewVaultEntry {
     pub recording_id: Uuid,
 }
 
+/// A row for `import_failures`.
+pub struct FailedImport<'a> {
+    pub user: Option<Uuid>,
+    pub source_app: Option<&'a str>,
+    pub external_id: Option<&'a str>,
+    pub record: Element<'a>,
+    pub error: String,
+    pub code: String,
+}
+
+/// What a batch adds to a row of `sync_jobs`.
+pub struct JobProgress<'a> {
+    pub processed: usize,
+    pub skipped: usize,
+    pub synced_ids: Vec<&'a str>,
+    pub failed_ids: Vec<&'a str>,
+}
+
 /// The tables of one schema, with statements that are prepared when first used and kept for the session.
 pub struct Store {
     home: Home,
@@ -65,6 +83,9 @@ pub struct Store {
     lock_personal_bank: Kept,
     create_personal_bank: Kept,
     count_imports: Kept,
+    lock_sync_job: Kept,
+    add_to_sync_job: Kept,
+    keep_failures: Kept,
     planned_for: Cell<u32>,
 }
 
@@ -95,6 +116,9 @@ impl Store {
             lock_personal_bank: kept(include_str!("../sql/pipeline/lock_personal_bank.sql")),
             create_personal_bank: kept(include_str!("../sql/pipeline/create_personal_bank.sql")),
             count_imports: kept(include_str!("../sql/pipeline/count_imports.sql")),
+            lock_sync_job: kept(include_str!("../sql/pipeline/lock_sync_job.sql")),
+            add_to_sync_job: kept(include_str!("../sql/pipeline/add_to_sync_job.sql")),
+            keep_failures: kept(include_str!("../sql/pipeline/keep_failures.sql")),
             planned_for: Cell::new(0),
             home,
         }
@@ -172,6 +196,36 @@ impl Store {
     pub fn count_imports(&self, user: Uuid) -> Vec<(String, i64)> {
         let read = |row: Row| (row.text(1).unwrap_or_default(), row.bigint(2).unwrap_or_default());
         self.count_imports.query(Access::Read, &[one(user)], read)
+    }
+
+    /// Locks a sync job to the end of the transaction; whether it is there for the caller.
+    pub fn lock_sync_job(&self, job: Uuid) -> bool {
+        !self.lock_sync_job.query(Access::Write, &[one(job)], |_| ()).is_empty()
+    }
+
+    /// Adds to the counts and lists of a sync job.
+    pub fn add_to_sync_job(&self, job: Uuid, progress: &JobProgress) {
+        let columns = [
+            one(job),
+            Column::Integers(vec![Some(progress.processed as i32)]),
+            Column::Integers(vec![Some(progress.skipped as i32)]),
+            Column::Texts(progress.synced_ids.iter().copied().map(Some).collect()),
+            Column::Texts(progress.failed_ids.iter().copied().map(Some).collect()),
+        ];
+        self.add_to_sync_job.run(&columns);
+    }
+
+    /// Keeps failed records, once a key; one that is there counts one attempt more.
+    pub fn keep_failures(&self, failed: &[FailedImport]) {
+        let columns = [
+            Column::Uuids(failed.iter().map(|failed| failed.user).collect()),
+            Column::Texts(failed.iter().map(|failed| failed.source_app).collect()),
+            Column::Texts(failed.iter().map(|failed| failed.external_id).collect()),
+            Column::Jsonbs(failed.iter().map(|failed| Some(failed.record)).collect()),
+            Column::Texts(failed.iter().map(|failed| Some(failed.error.as_str())).collect()),
+            Column::Texts(failed.iter().map(|failed| Some(failed.code.as_str())).collect()),
+        ];
+        self.keep_failures.run(&columns);
     }
 
     /// Lets the session plan anew when `recordings` has doubled since it last did.

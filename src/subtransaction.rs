@@ -16,6 +16,23 @@ use crate::error::{Failure, SqlState};
 ///
 /// A subtransaction that writes nothing takes no transaction id.
 pub fn run<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
+    run_to(End::Release, work)
+}
+
+/// Runs `work` and undoes it: what it returns tells what it would have done.
+pub fn rehearse<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
+    run_to(End::RollBack, work)
+}
+
+/// What becomes of a subtransaction whose work has gone well.
+#[derive(PartialEq, Eq)]
+enum End {
+    Release,
+    RollBack,
+}
+
+#[allow(clippy::result_large_err, reason = "pgrx's CaughtError is what it is, and lives for one match")]
+fn run_to<T>(end: End, work: impl FnOnce() -> T) -> Result<T, Failure> {
     let raised = Cell::new(0);
     // SAFETY: this is PL/pgSQL's handling of a block with EXCEPTION (exec_stmt_block): memory context and resource
     // owner are saved before the subtransaction begins and restored after it has ended, on both ways out, and an error
@@ -39,8 +56,8 @@ pub fn run<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
         pg_sys::error_context_stack = callbacks;
 
         match result {
-            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-            Err(_) => {
+            Ok(_) if end == End::Release => pg_sys::ReleaseCurrentSubTransaction(),
+            _ => {
                 pg_sys::MemoryContextSwitchTo(context);
                 pg_sys::RollbackAndReleaseCurrentSubTransaction();
             }

@@ -6,6 +6,8 @@
 
 mod support;
 
+mod backfills;
+mod batches;
 mod checking;
 mod concurrency;
 mod counting;
@@ -14,4 +16,5 @@ mod inside_transactions;
 mod installing;
 mod records;
 mod roles;
+mod sync_jobs;
 mod vault_entries;

@@ -128,7 +128,8 @@ fn every_table_has_row_level_security_and_policies_for_authenticated_only() {
         &[],
     );
     let mut expected = TABLES.map(str::to_owned).to_vec();
-    (tables.sort(), expected.sort());
+    tables.sort();
+    expected.sort();
     assert_eq!(tables, expected);
     let others = "SELECT tablename || '.' || policyname FROM pg_policies
         WHERE schemaname = 'public' AND roles <> '{authenticated}'";

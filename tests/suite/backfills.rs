@@ -1,0 +1,99 @@
+//! CALL connector_pipeline.backfill(…): many records, chunk by chunk, that can be stopped and gone on with.
+
+use std::thread;
+
+use postgres::NoTls;
+use serde_json::Value;
+
+use crate::support::*;
+
+const RECORDS: i64 = 20_000;
+
+fn staged(db: &Database) -> Session {
+    let mut owner = db.table_owner();
+    let staging = "CREATE TABLE staging AS
+        SELECT n, jsonb_build_object('external_id', n, 'source_app', 'old system', 'title', 'Call ' || n,
+            'full_transcript', repeat('word ', 40), 'recording_start_time', '2026-01-31T09:30:00Z',
+            'owner_user_id', $1::text::uuid, 'duration', CASE WHEN n % 5000 = 0 THEN -1 ELSE 60 END) AS record
+        FROM generate_series(1, $2::bigint) AS n";
+    owner.run(&staging.replace("$1", &format!("'{ALICE}'")).replace("$2", &RECORDS.to_string()));
+    owner
+}
+
+const CALL: &str = "CALL connector_pipeline.backfill('SELECT record FROM staging ORDER BY n', NULL, 500)";
+const FAILED: i64 = RECORDS / 5000;
+
+#[track_caller]
+fn assert_everything_is_in_once(owner: &mut Session) {
+    assert_eq!(owner.count("recordings"), RECORDS - FAILED);
+    assert_eq!(owner.count("vault_entries"), RECORDS - FAILED);
+    assert_eq!(owner.count("import_failures"), FAILED);
+    let job: Value = owner.value("SELECT to_jsonb(j) FROM sync_jobs AS j ORDER BY created_at DESC LIMIT 1", &[]);
+    assert_eq!(job["status"], "completed_with_errors");
+    assert_eq!((&job["progress_current"], &job["progress_total"]), (&json!(RECORDS), &json!(RECORDS)));
+    let counted = ["imported", "skipped", "failed"].map(|key| job["metadata"][key].as_i64().unwrap());
+    assert_eq!(counted.iter().sum::<i64>(), RECORDS);
+    assert_eq!(counted[2], FAILED);
+}
+
+#[test]
+fn a_backfill_tells_its_progress_with_rate_and_time_left() {
+    let db = Database::new();
+    let mut owner = staged(&db);
+    let mut config = db.config("app_owner");
+    let (sender, notices) = std::sync::mpsc::channel();
+    config.notice_callback(move |notice| sender.send(notice.message().to_owned()).unwrap());
+    config.connect(NoTls).unwrap().batch_execute(CALL).unwrap();
+    let told: Vec<String> = notices.try_iter().filter(|message| message.starts_with("backfill:")).collect();
+    assert_eq!(told.len() as i64, RECORDS / 500 + 1, "{told:?}");
+    assert!(told[19].starts_with("backfill: 10000 of 20000 (50 %), "), "{}", told[19]);
+    assert!(told[19].contains(" a second, ") && told[19].ends_with(" left, 2 failed"), "{}", told[19]);
+    assert!(told[40].starts_with("backfill: 19996 new, 0 skipped, 4 failed, in "), "{}", told[40]);
+    assert_everything_is_in_once(&mut owner);
+    owner.run(CALL);
+    assert_everything_is_in_once(&mut owner);
+}
+
+#[test]
+fn a_second_session_sees_how_far_it_is_and_it_can_be_cancelled_killed_and_gone_on_with() {
+    let db = Database::new();
+    let mut owner = staged(&db);
+    for stop in ["pg_cancel_backend", "pg_terminate_backend"] {
+        let mut running = db.table_owner();
+        let pid: i32 = running.value("SELECT pg_backend_pid()", &[]);
+        let seen = owner.count("recordings");
+        let stopped = thread::scope(|scope| {
+            let backfill = scope.spawn(move || running.client.batch_execute(CALL));
+            let mut watcher = db.superuser();
+            let progress = "SELECT coalesce(max(progress_current), 0) FROM sync_jobs WHERE status = 'processing'
+                AND started_at = (SELECT max(started_at) FROM sync_jobs)";
+            while watcher.value::<i32>(progress, &[]) == 0 || watcher.count("recordings") < seen + 1000 {
+                thread::yield_now();
+            }
+            watcher.value::<bool>(&format!("SELECT {stop}($1)"), &[&pid]);
+            backfill.join().unwrap()
+        });
+        let error = stopped.expect_err("it was stopped");
+        assert_eq!(
+            error.code().map(|code| code.code()),
+            Some(if stop == "pg_cancel_backend" { "57014" } else { "57P01" })
+        );
+        let half = owner.count("recordings");
+        assert!(half > seen && half < RECORDS - FAILED, "{half}");
+        assert_eq!(half, owner.count("vault_entries"));
+    }
+    owner.run(CALL);
+    assert_everything_is_in_once(&mut owner);
+}
+
+#[test]
+fn the_querys_own_error_is_reported_as_such() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let call = "CALL connector_pipeline.backfill($1)";
+    assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT record FROM nowhere')", &[]), "42P01");
+    assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT to_jsonb(1 / 0)')", &[]), "22012");
+    assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill(NULL)", &[]), "22023");
+    assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT 1', NULL, 0)", &[]), "22023");
+    assert_eq!(db.service_role().sqlstate(call, &[&"SELECT 1"]), "42501");
+}

@@ -1,0 +1,175 @@
+//! Sync jobs, kept failures and their retry: what an edge function's sync run needs.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::support::*;
+
+fn start(session: &mut Session) -> Uuid {
+    session.value("SELECT start_sync_job('fathom', ARRAY['1', '2', '3'])", &[])
+}
+
+fn batch(session: &mut Session, records: Vec<Value>, job: Uuid) -> Value {
+    session.value("SELECT run_pipeline_batch($1, NULL, $2)", &[&Value::from(records), &job])
+}
+
+#[test]
+fn a_sync_run_ends_in_a_sentence_for_the_user() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    for n in 0..3 {
+        alice.import_own(&record(n));
+    }
+    let job = start(&mut alice);
+    let opened: Value = alice.value("SELECT to_jsonb(j) FROM sync_jobs AS j", &[]);
+    assert_eq!((&opened["status"], &opened["progress_total"]), (&json!("processing"), &json!(3)));
+    batch(&mut alice, (0..6).map(record).collect(), job);
+    batch(&mut alice, (6..11).map(record).chain([json!({"external_id": "bad"})]).collect(), job);
+    let finished: Value = alice.value("SELECT finish_sync_job($1)", &[&job]);
+    let expected = json!({"status": "completed_with_errors", "imported": 8, "skipped": 3, "failed": 1,
+        "message": "8 new, 3 skipped, 1 failed"});
+    assert_eq!(finished, expected);
+    let closed: Value = alice.value("SELECT to_jsonb(j) FROM sync_jobs AS j", &[]);
+    assert_eq!(closed["status"], "completed_with_errors");
+    assert_eq!((&closed["progress_current"], &closed["skipped_count"]), (&json!(12), &json!(3)));
+    assert_eq!(closed["failed_ids"], json!(["bad"]));
+    assert_eq!(closed["synced_ids"].as_array().unwrap().len(), 8);
+    assert!(closed["completed_at"].is_string());
+    let source: Value = alice.value("SELECT to_jsonb(s) FROM import_sources AS s", &[]);
+    assert!(source["last_sync_at"].is_string());
+    assert_eq!(source["error_message"], "8 new, 3 skipped, 1 failed");
+}
+
+#[test]
+fn a_run_that_breaks_off_is_failed_with_its_error_and_the_next_good_one_clears_it() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    let job = start(&mut alice);
+    let finished: Value = alice.value("SELECT finish_sync_job($1, 'vendor is down')", &[&job]);
+    assert_eq!(finished["status"], "failed");
+    let message = "SELECT error_message FROM import_sources";
+    assert_eq!(alice.value::<Option<String>>(message, &[]).as_deref(), Some("vendor is down"));
+    let job = start(&mut alice);
+    batch(&mut alice, vec![record(1)], job);
+    let finished: Value = alice.value("SELECT finish_sync_job($1)", &[&job]);
+    assert_eq!(finished["status"], "completed");
+    assert_eq!(alice.value::<Option<String>>(message, &[]), None);
+    assert_eq!(alice.count("import_sources"), 1);
+}
+
+#[test]
+fn a_job_that_is_not_there_or_anothers_is_an_error_before_anything_is_imported() {
+    let db = Database::new();
+    let alices = start(&mut db.authenticated(ALICE));
+    let mut bob = db.authenticated(BOB);
+    let call = "SELECT run_pipeline_batch($1, NULL, $2)";
+    for job in [alices, Uuid::from_u128(7)] {
+        assert_eq!(bob.sqlstate(call, &[&Value::from(vec![record(1)]), &job]), "22023");
+        assert_eq!(bob.sqlstate("SELECT finish_sync_job($1)", &[&job]), "22023");
+    }
+    assert_eq!(bob.sqlstate("SELECT finish_sync_job(NULL)", &[]), "22023");
+    assert_eq!(bob.sqlstate("SELECT start_sync_job('zoom', NULL, $1)", &[&ALICE]), "42501");
+    assert_eq!(bob.sqlstate("SELECT start_sync_job(NULL)", &[]), "22004");
+    assert_eq!(db.service_role().sqlstate("SELECT start_sync_job('zoom')", &[]), "22023");
+    let mut owner = db.table_owner();
+    assert_eq!((owner.count("recordings"), owner.count("sync_jobs")), (0, 1));
+}
+
+#[test]
+fn concurrent_batches_of_one_job_lose_no_count() {
+    let db = Database::new();
+    let job = start(&mut db.authenticated(ALICE));
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let db = &db;
+            scope.spawn(move || {
+                let mut alice = db.authenticated(ALICE);
+                for round in 0..10 {
+                    let keys = (0..20).map(|n| record(n * 7 % 50 + round * 20 + number));
+                    batch(&mut alice, keys.chain([json!({"external_id": format!("bad{number}")})]).collect(), job);
+                }
+            });
+        }
+    });
+    let mut owner = db.table_owner();
+    let row =
+        owner.query("SELECT progress_current, skipped_count, synced_ids, failed_ids FROM sync_jobs", &[]).remove(0);
+    let (synced, failed): (Vec<String>, Vec<String>) = (row.get(2), row.get(3));
+    assert_eq!(row.get::<_, i32>(0), 8 * 10 * 21);
+    assert_eq!(failed.len(), 80);
+    assert_eq!(row.get::<_, i32>(1) as usize + synced.len(), 8 * 10 * 20);
+    let imported: Vec<String> = owner.column("SELECT source_metadata ->> 'external_id' FROM recordings", &[]);
+    assert_eq!(synced.iter().collect::<BTreeSet<_>>(), imported.iter().collect());
+    assert_eq!(synced.len(), imported.len());
+}
+
+#[test]
+fn failures_are_kept_once_a_key_with_their_attempts_and_seen_by_their_owner_only() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    let broken = vec![
+        record_with("a", json!({"duration": -1})),
+        record_with("a", json!({"duration": -2})),
+        json!({"no": "key"}),
+        json!(17),
+        record_with("theirs", json!({"owner_user_id": BOB})),
+    ];
+    let call = "SELECT run_pipeline_batch($1)";
+    for attempts in 1..=3 {
+        alice.query(call, &[&Value::from(broken.clone())]);
+        let kept: Vec<i32> = alice.column("SELECT attempts FROM import_failures", &[]);
+        assert_eq!(kept, [attempts; 4]);
+    }
+    let kept = "SELECT to_jsonb(f) FROM import_failures AS f WHERE external_id = 'a'";
+    let kept: Value = alice.value(kept, &[]);
+    assert_eq!(kept["record"], broken[1]);
+    assert_eq!((&kept["code"], &kept["source_app"]), (&json!("22023"), &json!("fathom")));
+    assert!(kept["error"].as_str().unwrap().contains("duration"));
+    assert_eq!(db.authenticated(BOB).count("import_failures"), 0);
+}
+
+#[test]
+fn a_failure_of_an_owner_who_is_no_user_is_kept_too() {
+    let db = Database::new();
+    let stranger = Uuid::from_u128(66);
+    let records = Value::from(vec![
+        record_with("x", json!({"owner_user_id": stranger})),
+        record_with("y", json!({"duration": -1})),
+    ]);
+    let result: Value = db.service_role().value("SELECT run_pipeline_batch($1)", &[&records]);
+    assert_failed(&result["results"][0], "23503", "not a user");
+    let kept: Vec<Option<String>> =
+        db.table_owner().column("SELECT external_id FROM import_failures WHERE user_id IS NULL ORDER BY 1", &[]);
+    assert_eq!(kept, [Some("x".to_owned()), Some("y".to_owned())]);
+}
+
+#[test]
+fn a_retry_imports_without_a_new_fetch_and_removes_what_succeeded() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let mut alice = db.authenticated(ALICE);
+    owner.run("ALTER TABLE recordings ADD CONSTRAINT polite CHECK (title <> 'rude')");
+    let rude = |id: &str| record_with(id, json!({"title": "rude"}));
+    let records = vec![rude("a"), rude("b"), json!({"external_id": "c"}), record("fine")];
+    alice.query("SELECT run_pipeline_batch($1)", &[&Value::from(records)]);
+    assert_eq!(alice.count("import_failures"), 3);
+    owner.run("ALTER TABLE recordings DROP CONSTRAINT polite");
+
+    let other_source: Value = alice.value("SELECT retry_failed_imports('zoom')", &[]);
+    assert_eq!(other_source["total"], 0);
+    let first: Value = alice.value("SELECT retry_failed_imports(NULL, NULL, 1)", &[]);
+    assert_eq!((&first["total"], &first["imported"]), (&json!(1), &json!(1)));
+    let rest: Value = alice.value("SELECT retry_failed_imports()", &[]);
+    assert_eq!((&rest["imported"], &rest["failed"]), (&json!(1), &json!(1)));
+    let left = alice.query("SELECT external_id, attempts FROM import_failures", &[]);
+    assert_eq!((left.len(), left[0].get::<_, String>(0), left[0].get::<_, i32>(1)), (1, "c".to_owned(), 2));
+    assert_eq!(alice.count("recordings"), 3);
+
+    assert_eq!(alice.sqlstate("SELECT retry_failed_imports(NULL, NULL, 0)", &[]), "22023");
+    assert_eq!(alice.sqlstate("SELECT retry_failed_imports(NULL, NULL, NULL)", &[]), "22023");
+    assert_eq!(db.service_role().sqlstate("SELECT retry_failed_imports()", &[]), "22023");
+    let others: Value = db.authenticated(BOB).value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
+    assert_eq!(others["total"], 0);
+}
