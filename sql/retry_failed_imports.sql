@@ -22,14 +22,14 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass how many failures to retry at most, 1 or more.';
     END IF;
     -- Those that were tried longest ago first. A concurrent retry takes others.
-    SELECT array_agg(failure.id ORDER BY failure.updated_at, failure.id),
-        jsonb_agg(failure.record ORDER BY failure.updated_at, failure.id)
+    SELECT array_agg(failure.id ORDER BY failure.updated_at, failure.external_id, failure.id),
+        jsonb_agg(failure.record ORDER BY failure.updated_at, failure.external_id, failure.id)
     INTO ids, records
     FROM (
-        SELECT id, record, updated_at
+        SELECT id, record, updated_at, external_id
         FROM @extschema@.import_failures
         WHERE user_id = owner AND (p_source_app IS NULL OR source_app = p_source_app)
-        ORDER BY updated_at, id
+        ORDER BY updated_at, external_id, id
         LIMIT p_limit
         FOR UPDATE SKIP LOCKED
     ) AS failure;

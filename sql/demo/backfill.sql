@@ -1,5 +1,6 @@
 -- A backfill: 20,000 old calls of one user, in chunks of 4,000, each committed. Run again, it finds them all there.
 
+SET client_min_messages = warning;
 CREATE TABLE IF NOT EXISTS demo.old_calls AS
 SELECT
     number AS id,
@@ -8,6 +9,7 @@ SELECT
     timestamptz '2024-01-01 09:00Z' + number * interval '30 minutes' AS began_at
 FROM generate_series(1, 20000) AS number;
 
+RESET client_min_messages;
 \echo 'CALL connector_pipeline.backfill(:query, :user, 4000)'
 CALL connector_pipeline.backfill(
     $$

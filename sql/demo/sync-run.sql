@@ -1,7 +1,7 @@
 -- A sync run as an edge function makes it, with the JWT of a user: 12 meetings are fetched, of which some are imported
 -- already and one goes to a bank that the user does not belong to. Then the user is let in, and retries.
 
-SET client_min_messages = warning;
+SET client_min_messages = error;
 
 -- Each run of the demo syncs 8 meetings that are new.
 CREATE TEMPORARY TABLE fetched AS

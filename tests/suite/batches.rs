@@ -149,7 +149,7 @@ fn odd_but_good_records_are_imported_among_the_others() {
 
 #[test]
 fn many_failures_cost_a_few_hundred_subtransactions_and_a_clean_batch_two_transaction_ids() {
-    let db = Database::new();
+    let db = Database::alone();
     let mut owner = db.table_owner();
     owner.value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
     owner.run("ALTER TABLE recordings ADD CONSTRAINT polite CHECK (title <> 'rude')");
@@ -164,9 +164,9 @@ fn many_failures_cost_a_few_hundred_subtransactions_and_a_clean_batch_two_transa
         assert_eq!(result["failed"], 10_000 / rude_every, "{}", result["failed"]);
         owner.value::<i64>(next, &[]) - before
     };
-    // Other tests use ids too: the least of some tries is the batch's own.
-    let clean = (0..5).map(|n| ids_used(&format!("clean{n}-"), 10_001)).min().unwrap();
-    let failing = (0..2).map(|n| ids_used(&format!("failing{n}-"), 100)).min().unwrap();
+    // Autovacuum uses ids too: the least of three tries is the batch's own.
+    let clean = (0..3).map(|n| ids_used(&format!("clean{n}-"), 10_001)).min().unwrap();
+    let failing = (0..3).map(|n| ids_used(&format!("failing{n}-"), 100)).min().unwrap();
     println!("transaction ids for 10,000 records: {clean} for a clean batch, {failing} with 100 failures");
     assert!(clean <= 2, "a clean batch used {clean} transaction ids");
     assert!(failing <= 500, "100 failures among 10,000 used {failing} transaction ids");

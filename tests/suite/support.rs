@@ -1,8 +1,8 @@
 //! A database for each test, and sessions in it by every role.
 
 use std::env;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use postgres::error::DbError;
 use postgres::types::{FromSqlOwned, ToSql};
@@ -22,23 +22,47 @@ pub const BOB: Uuid = Uuid::from_u128(0xB0B);
 /// As on Supabase, a superuser has installed the extension, and another role owns the database and its tables.
 pub struct Database {
     name: String,
+    _place: Place,
+}
+
+/// Tests share the server, except one that measures the server and has to have it for itself.
+#[allow(dead_code, reason = "held, not read")]
+enum Place {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+static SERVER_USE: RwLock<()> = RwLock::new(());
+
+fn shared() -> Place {
+    Place::Shared(SERVER_USE.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl Database {
     pub fn new() -> Self {
+        Self::copy_of_template(shared())
+    }
+
+    /// The same, with no other test running beside it.
+    pub fn alone() -> Self {
+        Self::copy_of_template(Place::Alone(SERVER_USE.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn copy_of_template(place: Place) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         maintenance().run(&format!("CREATE DATABASE {name} TEMPLATE {} OWNER app_owner", template()));
-        Self { name }
+        Self { name, _place: place }
     }
 
     /// A database without anything.
     pub fn empty() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("empty_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let place = shared();
         template();
         maintenance().run(&format!("CREATE DATABASE {name} TEMPLATE template0 OWNER app_owner"));
-        Self { name }
+        Self { name, _place: place }
     }
 
     pub fn name(&self) -> &str {
