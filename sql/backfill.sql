@@ -1,8 +1,9 @@
 -- Imports what a query yields, in chunks, each committed. A procedure with COMMIT takes no SET clause, hence the names
--- in full; and p_query means what it means to the caller.
+-- in full; p_query runs with the caller's search_path.
 --
--- The loop's cursor outlives the first COMMIT by writing what is left of its result to a temporary file: memory stays
--- constant, disk does not. Dedup makes a second run go on where the first one stopped.
+-- The loop's cursor outlives the first COMMIT by writing the whole rest of its result to a temporary file: memory stays
+-- constant, disk does not, and a query that fails at a late row fails at the first COMMIT. Called again, it starts from
+-- the first row, and dedup skips what is in.
 --
 -- The sync job shows how far it is to other sessions. It gets counts, not ids: lists of millions would be written anew
 -- with each chunk. What failed is in import_failures.
@@ -14,22 +15,25 @@ CREATE PROCEDURE connector_pipeline.backfill(
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    -- An array of jsonb may be of 256 MB at most.
+    max_chunk_bytes CONSTANT pg_catalog.int4 := 64 * 1024 * 1024;
     record pg_catalog.jsonb;
     chunk pg_catalog.jsonb[] := '{}';
     progress pg_catalog.jsonb;
-    total pg_catalog.int8;
 BEGIN
     IF p_query IS NULL OR p_batch_size IS NULL OR p_batch_size OPERATOR(pg_catalog.<) 1 THEN
         RAISE EXCEPTION 'backfill() needs a p_query, and a p_batch_size of 1 or more'
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'CALL connector_pipeline.backfill($q$ SELECT to_jsonb(s) FROM staging AS s $q$)';
     END IF;
-    EXECUTE pg_catalog.concat('SELECT pg_catalog.count(*) FROM (', p_query, ') AS records') INTO total;
-    progress := connector_pipeline.start_backfill(total, p_user_id);
+    progress := connector_pipeline.start_backfill(connector_pipeline.count_records(p_query), p_user_id);
+    COMMIT;
 
     FOR record IN EXECUTE p_query LOOP
         chunk := pg_catalog.array_append(chunk, record);
-        IF pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>=) p_batch_size THEN
+        IF pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>=) p_batch_size
+            OR pg_catalog.pg_column_size(chunk) OPERATOR(pg_catalog.>=) max_chunk_bytes
+        THEN
             progress := connector_pipeline.import_chunk(chunk, p_user_id, progress);
             chunk := '{}';
             COMMIT;
@@ -42,14 +46,73 @@ BEGIN
 END
 $$;
 
--- The parts of backfill(): their only caller. What they hand on is {started, total, done, imported, skipped, failed, job}.
+-- The parts of backfill(), which is their only caller. They hand on {started, pid, total, done, imported, skipped,
+-- failed, job}, which is the job's metadata too.
+
+-- How many records a query yields; refuses one whose first column is no jsonb.
+CREATE FUNCTION connector_pipeline.count_records(p_query text) RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- A comment may end the query, and a semicolon.
+    subquery CONSTANT pg_catalog.text := pg_catalog.concat('(', pg_catalog.rtrim(p_query, E' \t\r\n;'), E'\n) AS records');
+    found_type pg_catalog.text;
+    total pg_catalog.int8;
+BEGIN
+    EXECUTE pg_catalog.concat('SELECT pg_catalog.count(*) FROM ', subquery) INTO total;
+    EXECUTE pg_catalog.concat('SELECT pg_catalog.pg_typeof(record) FROM ', subquery, ' (record) LIMIT 1') INTO found_type;
+    IF found_type OPERATOR(pg_catalog.<>) ALL (ARRAY['jsonb', 'json']) THEN
+        RAISE EXCEPTION 'p_query must yield one column of type jsonb, not %', found_type
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT to_jsonb(s) FROM staging AS s';
+    END IF;
+    RETURN total;
+END
+$$;
 
 CREATE FUNCTION connector_pipeline.start_backfill(p_total bigint, p_user_id uuid) RETURNS jsonb
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-RETURN jsonb_build_object(
-    'started', clock_timestamp(), 'total', p_total, 'done', 0, 'imported', 0, 'skipped', 0, 'failed', 0, 'job', NULL
-);
+AS $$
+DECLARE
+    progress jsonb := jsonb_build_object(
+        'started', clock_timestamp(), 'pid', pg_backend_pid(), 'total', p_total, 'done', 0, 'imported', 0, 'skipped', 0,
+        'failed', 0, 'job', NULL
+    );
+BEGIN
+    -- Runs that were killed could not say so themselves.
+    UPDATE @extschema@.sync_jobs
+    SET status = 'failed', error = 'stopped', completed_at = updated_at
+    WHERE type = 'backfill' AND status = 'processing'
+        AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = (metadata ->> 'pid')::integer);
+    IF p_user_id IS NOT NULL THEN
+        progress := connector_pipeline.open_backfill_job(p_user_id, progress);
+        IF progress ->> 'job' IS NULL THEN
+            RAISE EXCEPTION 'p_user_id % is not a user', p_user_id USING ERRCODE = 'foreign_key_violation';
+        END IF;
+    END IF;
+    RETURN progress;
+END
+$$;
+
+-- The job of a backfill belongs to a user. Not made where there is no such user.
+CREATE FUNCTION connector_pipeline.open_backfill_job(p_user_id uuid, p_progress jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job uuid;
+BEGIN
+    INSERT INTO @extschema@.sync_jobs (user_id, type, status, progress_total, metadata, started_at)
+    VALUES (
+        p_user_id, 'backfill', 'processing', (p_progress ->> 'total')::integer, p_progress,
+        (p_progress ->> 'started')::timestamptz
+    )
+    RETURNING id INTO job;
+    RETURN p_progress || jsonb_build_object('job', job);
+EXCEPTION WHEN foreign_key_violation THEN
+    RETURN p_progress;
+END
+$$;
 
 CREATE FUNCTION connector_pipeline.import_chunk(p_chunk jsonb[], p_user_id uuid, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql
@@ -57,17 +120,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     result CONSTANT jsonb := @extschema@.run_pipeline_batch(to_jsonb(p_chunk), p_user_id);
-    -- A job belongs to a user: the one given, else the owner of the first record.
-    owner CONSTANT uuid := COALESCE(p_user_id, (
-        SELECT owner_user_id FROM @extschema@.recordings
-        WHERE id = (jsonb_path_query_first(result, '$.results[*].recordingId') #>> '{}')::uuid
-    ));
     done CONSTANT bigint := (p_progress ->> 'done')::bigint + (result ->> 'total')::bigint;
     total CONSTANT bigint := greatest((p_progress ->> 'total')::bigint, done);
-    seconds CONSTANT numeric := greatest(
+    rate CONSTANT numeric := done / greatest(
         extract(epoch FROM clock_timestamp() - (p_progress ->> 'started')::timestamptz), 0.001
     );
-    rate CONSTANT numeric := done / seconds;
     progress jsonb := p_progress || jsonb_build_object(
         'done', done,
         'total', total,
@@ -75,18 +132,16 @@ DECLARE
         'skipped', (p_progress ->> 'skipped')::bigint + (result ->> 'skipped')::bigint,
         'failed', (p_progress ->> 'failed')::bigint + (result ->> 'failed')::bigint
     );
-    job uuid := (progress ->> 'job')::uuid;
+    first_owner CONSTANT text := p_chunk[1] ->> 'owner_user_id';
 BEGIN
-    IF job IS NULL AND owner IS NOT NULL THEN
-        INSERT INTO @extschema@.sync_jobs (user_id, type, status, progress_total, started_at)
-        VALUES (owner, 'backfill', 'processing', total, (progress ->> 'started')::timestamptz)
-        RETURNING id INTO job;
-        progress := progress || jsonb_build_object('job', job);
+    -- Without a p_user_id the job is that of the first record's owner.
+    IF progress ->> 'job' IS NULL AND first_owner ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN
+        progress := connector_pipeline.open_backfill_job(first_owner::uuid, progress);
     END IF;
     UPDATE @extschema@.sync_jobs
     SET progress_current = done, progress_total = total, skipped_count = (progress ->> 'skipped')::integer,
         metadata = progress, updated_at = clock_timestamp()
-    WHERE id = job;
+    WHERE id = (progress ->> 'job')::uuid;
 
     RAISE NOTICE 'backfill: % of % (% %%), % a second, % left, % failed', done, total, round(100.0 * done / total),
         round(rate), make_interval(secs => round((total - done) / rate)::double precision), progress ->> 'failed';

@@ -171,8 +171,9 @@ ALTER TABLE @extschema@.vault_entries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY vault_entries_select ON @extschema@.vault_entries
     FOR SELECT TO authenticated
     USING (vault_id IN (SELECT vault_id FROM @extschema@.vault_memberships WHERE user_id = (SELECT auth.uid())));
--- Viewers look. (Whose recording it is can't be asked here: the policy on recordings reads this table. It need not be:
--- an entry shows a recording to the members of a vault in the recording's own bank alone, see recordings_select.)
+-- Viewers look. (Whose recording it is can't be asked here: the policy on recordings reads this table, and PostgreSQL
+-- refuses the circle. An entry shows a recording to the members of a vault in the recording's own bank alone, see
+-- recordings_select. So a colleague who has been told a recording's id can put it into a vault of that bank, and see it.)
 CREATE POLICY vault_entries_insert ON @extschema@.vault_entries
     FOR INSERT TO authenticated
     WITH CHECK (
@@ -300,8 +301,10 @@ ALTER TABLE @extschema@.sync_jobs ADD COLUMN skipped_count integer NOT NULL DEFA
 -- @ table import_failures
 CREATE TABLE @extschema@.import_failures (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    -- NULL: the owner of the record is not a user.
+    -- Who sees it: the owner, or the caller who may not import for that owner. NULL: neither is a user.
     user_id uuid REFERENCES auth.users (id) ON DELETE CASCADE,
+    -- Whom the record was meant for, be that a user or not.
+    owner_user_id uuid,
     source_app text,
     external_id text,
     record jsonb NOT NULL,
@@ -310,10 +313,17 @@ CREATE TABLE @extschema@.import_failures (
     attempts integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    -- What the failure is of: source and external id, or the whole record where it has none. A hash, for an external id
-    -- may be longer than an index takes, and may have failed for that reason.
-    record_key uuid NOT NULL
-        GENERATED ALWAYS AS (md5(COALESCE(source_app || ' ' || external_id, record::text))::uuid) STORED,
+    -- What failed: a key, or a record that has none. The length keeps ('a b', 'c') and ('a', 'b c') apart.
+    record_key uuid NOT NULL GENERATED ALWAYS AS (
+        md5(
+            COALESCE(owner_user_id::text, '') || ' '
+            || COALESCE(
+                length(source_app)::text || ' ' || source_app || ' ' || external_id,
+                jsonb_hash_extended(record, 0)::text
+            )
+        )::uuid
+    ) STORED,
+    -- Also for the foreign key and the policies, which it begins with.
     UNIQUE NULLS NOT DISTINCT (user_id, record_key)
 );
 COMMENT ON TABLE @extschema@.import_failures IS 'Records that failed to import, kept for retry_failed_imports()';
@@ -322,8 +332,6 @@ REVOKE ALL ON TABLE @extschema@.import_failures FROM PUBLIC, anon, authenticated
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.import_failures TO authenticated;
 GRANT ALL ON TABLE @extschema@.import_failures TO service_role;
 ALTER TABLE @extschema@.import_failures ENABLE ROW LEVEL SECURITY;
--- For the foreign key and the policies; the oldest failure of a user and a source first.
-CREATE INDEX import_failures_user_id_source_app_idx ON @extschema@.import_failures (user_id, source_app, created_at);
 CREATE POLICY import_failures_select ON @extschema@.import_failures
     FOR SELECT TO authenticated
     USING (user_id = (SELECT auth.uid()));

@@ -53,7 +53,7 @@ COMMENT ON FUNCTION @extschema@.start_sync_job(text, text[], uuid) IS
 'Opens a sync job.
 p_source_app: the source. p_external_ids: what the connector set out to import. p_user_id: the user, NULL for the JWT''s subject.
 Returns the job''s id, for run_pipeline_batch() and finish_sync_job().
-Raises 22004 for a NULL or blank source, 22023 without a user, 42501 for another user''s job.';
+Raises 22004 for a NULL source, 22023 for a blank one or without a user, 42501 for another user''s job.';
 
 COMMENT ON FUNCTION @extschema@.finish_sync_job(uuid, text) IS
 'Closes a sync job, and stamps last_sync_at and error_message of its user''s import source.
@@ -64,13 +64,15 @@ Raises 22023 where there is no such sync job of the caller''s.';
 COMMENT ON FUNCTION @extschema@.retry_failed_imports(text, uuid, integer) IS
 'Imports failed records again, from import_failures; those that are in then are kept no longer.
 p_source_app: of one source only; NULL for all. p_user_id: whose, NULL for the JWT''s subject. p_limit: how many at most, those tried longest ago first.
-Returns a batch result, as run_pipeline_batch() does. Raises 22023 without a user or for a p_limit below 1.';
+Returns a batch result, as run_pipeline_batch() does. Raises 22023 without a user or for a p_limit below 1, 22004 for a NULL p_limit.';
 
 COMMENT ON PROCEDURE connector_pipeline.backfill(text, uuid, integer) IS
 'Imports all records that a query yields, in chunks, each committed; tells how far it is by NOTICE and in sync_jobs. Stopped, it is called again and skips what is in.
 p_query: SQL with one jsonb column, a connector record a row. p_user_id: the owner of all of them; else each record''s owner_user_id. p_batch_size: records a chunk, 1 or more.
 Must not be called inside a transaction block.';
 
+COMMENT ON FUNCTION connector_pipeline.count_records(text) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.start_backfill(bigint, uuid) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.open_backfill_job(uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.import_chunk(jsonb[], uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of backfill()';

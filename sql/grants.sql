@@ -21,7 +21,8 @@ BEGIN
     FOR member IN
         SELECT
             proc.oid::pg_catalog.regprocedure AS signature,
-            namespace.nspname OPERATOR(pg_catalog.=) administration AS is_administration
+            namespace.nspname OPERATOR(pg_catalog.=) administration AS is_administration,
+            pg_catalog.pg_has_role(proc.proowner, 'USAGE') AS is_ours
         FROM pg_catalog.pg_extension AS extension
         JOIN pg_catalog.pg_depend AS depend
             ON depend.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
@@ -31,14 +32,23 @@ BEGIN
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid OPERATOR(pg_catalog.=) proc.pronamespace
         WHERE extension.extname OPERATOR(pg_catalog.=) 'connector_pipeline'
     LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', member.signature, strangers);
-        EXECUTE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO pg_database_owner', member.signature);
+        IF member.is_ours THEN
+            EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', member.signature, strangers);
+            -- So that bootstrap_auth() can grant them on, when the roles are made.
+            EXECUTE pg_catalog.format(
+                'GRANT EXECUTE ON ROUTINE %s TO pg_database_owner WITH GRANT OPTION', member.signature
+            );
+        END IF;
         IF NOT member.is_administration AND api_roles IS NOT NULL THEN
             EXECUTE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %s', member.signature, api_roles);
         END IF;
     END LOOP;
 
-    GRANT USAGE ON SCHEMA connector_pipeline TO pg_database_owner;
+    IF pg_catalog.pg_has_role(
+        (SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) administration), 'USAGE'
+    ) THEN
+        GRANT USAGE ON SCHEMA connector_pipeline TO pg_database_owner;
+    END IF;
     IF api_roles IS NOT NULL THEN
         EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA @extschema@ TO %s', api_roles);
     END IF;

@@ -13,9 +13,12 @@ DECLARE
     owner CONSTANT uuid := COALESCE(p_user_id, auth.uid());
     job uuid;
 BEGIN
-    IF p_source_app IS NULL OR btrim(p_source_app) = '' THEN
-        RAISE EXCEPTION 'p_source_app is %', CASE WHEN p_source_app IS NULL THEN 'NULL' ELSE 'blank' END
+    IF p_source_app IS NULL THEN
+        RAISE EXCEPTION 'p_source_app is NULL'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Pass a value for p_source_app.';
+    ELSIF p_source_app !~ '\S' THEN
+        RAISE EXCEPTION 'p_source_app is blank'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass the name of the source, like fathom.';
     ELSIF owner IS NULL THEN
         RAISE EXCEPTION 'there is no owner: no p_user_id and no JWT subject'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass p_user_id, or call with a user''s JWT.';
@@ -32,6 +35,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    -- A client without an error may send an empty one.
+    run_error CONSTANT text := NULLIF(p_error, '');
     job record;
     imported integer;
     skipped integer;
@@ -48,19 +53,19 @@ BEGIN
     skipped := COALESCE(job.skipped_count, 0);
     failed := COALESCE(cardinality(job.failed_ids), 0);
     outcome := CASE
-        WHEN p_error IS NOT NULL THEN 'failed'
+        WHEN run_error IS NOT NULL THEN 'failed'
         WHEN failed > 0 THEN 'completed_with_errors'
         ELSE 'completed'
     END;
     message := format('%s new, %s skipped, %s failed', imported, skipped, failed);
 
     UPDATE @extschema@.sync_jobs
-    SET status = outcome, error = p_error, completed_at = now(), updated_at = now()
+    SET status = outcome, error = run_error, completed_at = now(), updated_at = now()
     WHERE id = p_sync_job_id;
 
     IF job.source_app IS NOT NULL THEN
         INSERT INTO @extschema@.import_sources AS source (user_id, source_app, last_sync_at, error_message)
-        VALUES (job.user_id, job.source_app, now(), COALESCE(p_error, CASE WHEN failed > 0 THEN message END))
+        VALUES (job.user_id, job.source_app, now(), COALESCE(run_error, CASE WHEN failed > 0 THEN message END))
         ON CONFLICT (user_id, source_app) DO UPDATE
         SET last_sync_at = excluded.last_sync_at, error_message = excluded.error_message, updated_at = now();
     END IF;

@@ -11,7 +11,7 @@ use crate::home::Home;
 use crate::jsonb::Jsonb;
 use crate::outcome::Outcome;
 use crate::store::Store;
-use crate::{bootstrap, dedup, import_counts, personal_bank, pipeline};
+use crate::{bootstrap, dedup, import_counts, personal_bank, pipeline, retry};
 
 #[pg_extern(volatile)]
 fn run_pipeline(home: Home, p_record: Option<Jsonb<'_>>, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> JsonB {
@@ -27,10 +27,21 @@ fn run_pipeline_batch(
     p_sync_job_id: default!(Option<pgrx::Uuid>, "NULL"),
     p_dry_run: default!(Option<bool>, "false"),
 ) -> JsonB {
-    let records = batch::records(required("p_records", p_records)).or_raise();
-    let batch = Batch { user: p_user_id.map(uuid), job: p_sync_job_id.map(uuid), records };
+    let records = batch::records(required("p_records", p_records), p_user_id.map(uuid)).or_raise();
+    let batch = Batch { job: p_sync_job_id.map(uuid), records };
     let is_rehearsal = required("p_dry_run", p_dry_run);
     to_jsonb(&if is_rehearsal { batch.rehearse(&home) } else { batch.run(&home) }.or_raise())
+}
+
+#[pg_extern(volatile)]
+fn retry_failed_imports(
+    home: Home,
+    p_source_app: default!(Option<&str>, "NULL"),
+    p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
+    p_limit: default!(Option<i32>, "100"),
+) -> JsonB {
+    let limit = required("p_limit", p_limit);
+    to_jsonb(&retry::run(&home, p_source_app, p_user_id.map(uuid), limit).or_raise())
 }
 
 #[pg_extern(volatile)]
@@ -100,11 +111,13 @@ mod connector_pipeline {
     use super::*;
 
     #[pg_extern(volatile)]
+    #[search_path(pg_catalog, pg_temp)]
     fn bootstrap() -> TableIterator<'static, (name!(object, String), name!(action, String))> {
         TableIterator::new(bootstrap::tables(&Home::of_extension()).or_raise())
     }
 
     #[pg_extern(volatile)]
+    #[search_path(pg_catalog, pg_temp)]
     fn bootstrap_auth() -> TableIterator<'static, (name!(object, String), name!(action, String))> {
         TableIterator::new(bootstrap::auth(&Home::of_extension()).or_raise())
     }

@@ -2,28 +2,30 @@
 
 use uuid::Uuid;
 
-use crate::apart::{self, Verdict};
 use crate::caller::Caller;
 use crate::error::{Failure, OrRaise};
+use crate::failures;
 use crate::home::Home;
 use crate::jsonb::{Element, Jsonb};
 use crate::outcome::{BatchResult, Outcome};
-use crate::pipeline;
-use crate::record::{Parsed, Value};
+use crate::pipeline::{self, Given};
+use crate::record::Value;
 use crate::store::{FailedImport, JobProgress, Store};
 use crate::subtransaction;
 
 /// What run_pipeline_batch() is asked to do.
 pub struct Batch<'a> {
-    pub user: Option<Uuid>,
     pub job: Option<Uuid>,
-    pub records: Vec<Element<'a>>,
+    pub records: Vec<(Element<'a>, Given<'a>)>,
 }
 
-/// The elements of `p_records`.
-pub fn records(p_records: Jsonb<'_>) -> Result<Vec<Element<'_>>, Failure> {
+/// The elements of `p_records`, as they are and as they were looked at.
+pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<(Element<'a>, Given<'a>)>, Failure> {
     match p_records.root() {
-        Value::Array(array) => Ok(array.elements().collect()),
+        Value::Array(array) => {
+            let given = |record: Element<'a>| Given { parsed: pipeline::parse(record.read()), p_user_id };
+            Ok(array.elements().map(|record| (record, given(record))).collect())
+        }
         other => Err(Failure::invalid(format!("p_records must be an array of records, not {}", other.describe()))
             .hint("For a single record call run_pipeline().")),
     }
@@ -31,20 +33,17 @@ pub fn records(p_records: Jsonb<'_>) -> Result<Vec<Element<'_>>, Failure> {
 
 impl Batch<'_> {
     /// Imports the records, adds to the sync job, keeps the failures.
-    pub fn run(&self, home: &Home) -> Result<BatchResult, Failure> {
+    pub fn run(self, home: &Home) -> Result<BatchResult, Failure> {
         let caller = Caller::invoker(home);
         let store = Store::of(home);
-        // Locked before any key is: two batches of one job, in transactions of several batches, never wait for each
-        // other in a circle.
+        // Locked before any key is: batches of one job come one after the other, and no batch that holds a key waits for
+        // its job.
         if let Some(job) = self.job.filter(|job| !store.lock_sync_job(*job)) {
             return Err(no_job(job));
         }
-        let parsed: Vec<Parsed<Element>> = self.records.iter().map(|record| pipeline::parse(record.read())).collect();
-        let result = BatchResult {
-            results: pipeline::run(home, &caller, self.user, &parsed),
-            external_ids: parsed.iter().map(|parsed| parsed.external_id.as_ref().map(ToString::to_string)).collect(),
-        };
-        self.keep_failures(&caller, &store, &parsed, &result);
+        let (elements, given): (Vec<Element>, Vec<Given>) = self.records.into_iter().unzip();
+        let result = BatchResult::new(pipeline::run(home, &caller, &given), &given);
+        failures::keep(&store, failed(&caller, &elements, &given, &result));
         if let Some(job) = self.job {
             store.add_to_sync_job(job, &progress(&result));
         }
@@ -53,36 +52,34 @@ impl Batch<'_> {
 
     /// Tells what [`Batch::run`] would do. It is run, with all checks, triggers and constraints there are, and undone:
     /// nothing else could tell as much.
-    pub fn rehearse(&self, home: &Home) -> Result<BatchResult, Failure> {
+    pub fn rehearse(self, home: &Home) -> Result<BatchResult, Failure> {
         let mut result = subtransaction::rehearse(|| self.run(home).or_raise())?;
         result.forget_new_ids();
         Ok(result)
     }
+}
 
-    fn keep_failures(&self, caller: &Caller, store: &Store, parsed: &[Parsed<Element>], result: &BatchResult) {
-        let mut failed = Vec::new();
-        for ((record, parsed), result) in self.records.iter().zip(parsed).zip(&result.results) {
-            if let Outcome::Failed(failure) = &result.outcome {
-                failed.push(FailedImport {
-                    user: caller.keeper(self.user, parsed.owner_user_id),
-                    source_app: parsed.source_app,
-                    external_id: parsed.external_id.as_deref(),
-                    record: *record,
-                    error: failure.text(),
-                    code: failure.code.to_string(),
-                });
-            }
+fn failed<'a>(
+    caller: &Caller,
+    elements: &[Element<'a>],
+    given: &'a [Given<'a>],
+    result: &BatchResult,
+) -> Vec<FailedImport<'a>> {
+    let mut failed = Vec::new();
+    for ((record, Given { parsed, p_user_id }), result) in elements.iter().zip(given).zip(&result.results) {
+        if let Outcome::Failed(failure) = &result.outcome {
+            failed.push(FailedImport {
+                user: caller.keeper(*p_user_id, parsed.owner_user_id),
+                owner: p_user_id.or(parsed.owner_user_id),
+                source_app: parsed.source_app,
+                external_id: parsed.external_id.as_deref(),
+                record: *record,
+                error: failure.text(),
+                code: failure.code.to_string(),
+            });
         }
-        let keep = |failed: &mut [FailedImport]| store.keep_failures(failed);
-        apart::run(&mut failed, &keep, &|failed: &mut FailedImport, failure: Failure| {
-            // An owner who is not a user can't be referred to.
-            if failed.user.take().is_some() {
-                return Verdict::Again;
-            }
-            pgrx::warning!("a failed import could not be kept: {}", failure.text());
-            Verdict::GiveUp
-        });
     }
+    failed
 }
 
 fn progress(result: &BatchResult) -> JobProgress<'_> {

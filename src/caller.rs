@@ -27,10 +27,14 @@ impl Caller {
     }
 
     /// Of a SECURITY DEFINER function: inside, the current user is the function's owner, and the outer user is the
-    /// role that SET ROLE or the login set.
+    /// role that SET ROLE or the login set. That is not the caller where PostgreSQL runs a user's code within somebody
+    /// else's command (REINDEX, ANALYZE, REFRESH MATERIALIZED VIEW): there nobody acts for another.
     pub fn of_definer_function(home: &Home) -> Self {
         // SAFETY: reads the session's state.
-        Self::new(home, unsafe { pg_sys::GetOuterUserId() })
+        let (role, is_within_anothers_command) =
+            unsafe { (pg_sys::GetOuterUserId(), pg_sys::InSecurityRestrictedOperation()) };
+        let caller = Self::new(home, role);
+        Self { may_act_for_anyone: caller.may_act_for_anyone && !is_within_anothers_command, ..caller }
     }
 
     fn new(home: &Home, role: Oid) -> Self {
@@ -113,10 +117,18 @@ fn jwt_subject() -> Result<Option<Uuid>, Failure> {
             .filter(|sub| !sub.is_empty()),
         None => None,
     };
-    match subject.or_else(|| setting(c"request.jwt.claim.sub")) {
-        Some(sub) => Uuid::try_parse(&sub)
-            .map(Some)
-            .map_err(|_| Failure::invalid(format!("the JWT's sub is not a uuid: \"{}\"", shorten(&sub)))),
+    let legacy = setting(c"request.jwt.claim.sub");
+    if subject.is_some() && legacy.is_some() && subject != legacy {
+        // Policies go by auth.uid(), which prefers the one that is seldom meant.
+        return Err(Failure::invalid("request.jwt.claims and request.jwt.claim.sub name different subjects")
+            .hint("Reset request.jwt.claim.sub."));
+    }
+    match subject.or(legacy) {
+        Some(sub) => match Uuid::try_parse(&sub) {
+            // In the one form that auth.uid() reads too.
+            Ok(user) if sub.len() == 36 => Ok(Some(user)),
+            _ => Err(Failure::invalid(format!("the JWT's sub is not a uuid: \"{}\"", shorten(&sub)))),
+        },
         None => Ok(None),
     }
 }

@@ -12,5 +12,5 @@ use crate::table_owner;
 pub fn of(home: &Home, caller: &Caller, user: Option<Uuid>) -> Result<Vec<(String, i64)>, Failure> {
     let user = caller.user(user)?;
     caller.must_be_allowed_for(user)?;
-    table_owner::act_as(home, c"recordings", || Store::of(home).count_imports(user))
+    table_owner::act_as(home, &[c"recordings"], || Store::of(home).count_imports(user))
 }

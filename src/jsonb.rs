@@ -35,16 +35,46 @@ pub struct Element<'a> {
 }
 
 impl<'a> Jsonb<'a> {
+    /// A jsonb of an SPI result, copied into the memory that SPI was called from, where it lives as long as the call.
+    ///
+    /// # Safety
+    /// The datum is a jsonb, and an SPI connection is open.
+    pub unsafe fn copied_out_of_spi(datum: Datum) -> Self {
+        // SAFETY: promised by the caller; SPI_datumTransfer copies the detoasted varlena.
+        unsafe {
+            let detoasted = Datum::from(pg_sys::pg_detoast_datum(datum.cast_mut_ptr()));
+            Self::at(pg_sys::SPI_datumTransfer(detoasted, false, -1))
+        }
+    }
+
+    /// # Safety
+    /// The datum points to a detoasted jsonb that lives for 'a.
+    unsafe fn at(datum: Datum) -> Self {
+        let jsonb: *mut pg_sys::Jsonb = datum.cast_mut_ptr();
+        // SAFETY: promised by the caller.
+        Self { container: unsafe { &raw mut (*jsonb).root }, lifetime: PhantomData }
+    }
+
     /// The value at the root.
     pub fn root(self) -> Value<'a, Element<'a>> {
+        self.element().read()
+    }
+
+    /// The root as an element, to be read or kept.
+    pub fn element(self) -> Element<'a> {
         // SAFETY: container points at the header of a detoasted jsonb.
         if unsafe { (*self.container).header } & JB_FSCALAR != 0 {
             // A scalar root is kept as an array of one.
-            return self.values().next().map_or(Value::Null, Element::read);
+            return self.values().next().expect("a scalar root has its one element");
         }
         let mut value = pg_sys::JsonbValue { type_: jbvType::jbvBinary, ..Default::default() };
         value.val.binary.data = self.container;
-        Element { value, lifetime: PhantomData }.read()
+        // SAFETY: a root container lies behind the length word of its varlena; the length is that of the container.
+        value.val.binary.len = unsafe {
+            let varlena: *const pg_sys::varlena = self.container.byte_sub(pg_sys::VARHDRSZ).cast();
+            (pgrx::varsize(varlena) - pg_sys::VARHDRSZ) as i32
+        };
+        Element { value, lifetime: PhantomData }
     }
 
     /// The fields' values or the array's elements.
@@ -94,6 +124,18 @@ impl<'a> Element<'a> {
     pub fn to_datum(mut self) -> Datum {
         // SAFETY: value is a complete JsonbValue that points into a live jsonb; it is copied.
         Datum::from(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) })
+    }
+
+    /// PostgreSQL's hash of the value: equal values have equal hashes.
+    pub fn hash(self) -> u64 {
+        // SAFETY: the arguments are those that jsonb_hash_extended takes, a jsonb and a bigint; it answers with a bigint.
+        let hash = unsafe {
+            pgrx::direct_function_call::<i64>(
+                pg_sys::jsonb_hash_extended,
+                &[Some(self.to_datum()), Some(Datum::from(0_i64))],
+            )
+        };
+        hash.unwrap_or_default().cast_unsigned()
     }
 
     fn contents(self) -> Jsonb<'a> {
@@ -161,8 +203,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb<'fcx> {
         // SAFETY: the caller promises a jsonb that is not NULL.
         unsafe {
             let datum = arg.unbox_arg_using_from_datum::<JsonbDatum>().expect("the argument is not NULL");
-            let jsonb: *mut pg_sys::Jsonb = pg_sys::pg_detoast_datum(datum.0.cast_mut_ptr()).cast();
-            Self { container: &raw mut (*jsonb).root, lifetime: PhantomData }
+            Self::at(Datum::from(pg_sys::pg_detoast_datum(datum.0.cast_mut_ptr())))
         }
     }
 }

@@ -9,6 +9,7 @@ mod bootstrap;
 mod caller;
 mod dedup;
 mod error;
+mod failures;
 mod home;
 mod import_counts;
 mod jsonb;
@@ -16,6 +17,7 @@ mod outcome;
 mod personal_bank;
 mod pipeline;
 mod record;
+mod retry;
 mod statement;
 mod store;
 mod subtransaction;
@@ -27,7 +29,6 @@ pgrx::pg_module_magic!(name, version);
 use pgrx::extension_sql_file;
 
 extension_sql_file!("../sql/sync_jobs.sql", name = "sync_jobs");
-extension_sql_file!("../sql/retry_failed_imports.sql", name = "retry_failed_imports");
 extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = [api::connector_pipeline]);
 extension_sql_file!(
     "../sql/comments.sql",
@@ -35,6 +36,7 @@ extension_sql_file!(
     requires = [
         api::run_pipeline,
         api::run_pipeline_batch,
+        api::retry_failed_imports,
         api::insert_recording,
         api::check_duplicate,
         api::check_duplicates,
@@ -43,7 +45,6 @@ extension_sql_file!(
         api::connector_pipeline::bootstrap,
         api::connector_pipeline::bootstrap_auth,
         "sync_jobs",
-        "retry_failed_imports",
         "backfill",
     ]
 );

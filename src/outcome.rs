@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
 use crate::error::Failure;
+use crate::pipeline::Given;
 
 /// What the pipeline did with one record.
 #[derive(Clone, Debug)]
@@ -74,6 +75,12 @@ pub struct BatchResult {
 }
 
 impl BatchResult {
+    /// Of records and their results, in the same order.
+    pub fn new(results: Vec<PipelineResult>, given: &[Given]) -> Self {
+        let id = |given: &Given| given.parsed.external_id.as_ref().map(ToString::to_string);
+        Self { results, external_ids: given.iter().map(id).collect() }
+    }
+
     pub fn imported(&self) -> usize {
         self.count(|outcome| matches!(outcome, Outcome::Imported { .. }))
     }

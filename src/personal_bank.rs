@@ -1,5 +1,7 @@
 //! The personal bank of a user: found, or made once, whoever asks at the same time.
 
+use std::ffi::CStr;
+
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
@@ -9,10 +11,12 @@ use crate::statement::Access;
 use crate::store::Store;
 use crate::table_owner;
 
+const TABLES: [&CStr; 4] = [c"banks", c"bank_memberships", c"vaults", c"vault_memberships"];
+
 /// The user's personal bank, made where there is none, with the rights of the owner of the tables. Whether the caller
 /// may ask for this user has been checked.
 pub fn ensure(home: &Home, store: &Store, user: Uuid) -> Result<Uuid, Failure> {
-    table_owner::act_as(home, c"banks", || {
+    table_owner::act_as(home, &TABLES, || {
         if let Some(bank) = store.find_personal_bank(Access::Write, user) {
             return Ok(bank);
         }

@@ -2,8 +2,9 @@
 //!
 //! Dedup, destination, insert, vault entry: each stage is one statement for all records that have come so far. At first
 //! everything runs in one subtransaction. Where that fails, the stages run again, each in subtransactions of its own
-//! that leave out what fails. So a good batch costs one subtransaction, and one record takes the way of a batch of one.
+//! that leave out what fails (dedup leaves it to the index). So a good batch costs one subtransaction, and one record takes the way of a batch of one.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pgrx::PgSqlErrorCode;
@@ -18,22 +19,23 @@ use crate::outcome::{Outcome, PipelineResult};
 use crate::personal_bank;
 use crate::record::{self, Parsed, Record, Value};
 use crate::statement::Access;
-use crate::store::{Destination, Key, NewRecording, NewVaultEntry, Request, Store};
+use crate::store::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
 use crate::subtransaction;
 
 type ConnectorRecord<'a> = Record<'a, Element<'a>>;
 
+/// A record as it was looked at, and the owner that was asked for beside it.
+pub struct Given<'a> {
+    pub parsed: Parsed<'a, Element<'a>>,
+    pub p_user_id: Option<Uuid>,
+}
+
 /// Imports records; one result each, in their order.
-pub fn run(
-    home: &Home,
-    caller: &Caller,
-    p_user_id: Option<Uuid>,
-    records: &[Parsed<'_, Element<'_>>],
-) -> Vec<PipelineResult> {
+pub fn run(home: &Home, caller: &Caller, records: &[Given]) -> Vec<PipelineResult> {
     let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(records.len());
     let mut candidates = Vec::with_capacity(records.len());
-    for (position, parsed) in records.iter().enumerate() {
-        outcomes.push(match candidate(caller, p_user_id, position, parsed) {
+    for (position, given) in records.iter().enumerate() {
+        outcomes.push(match candidate(caller, position, given) {
             Ok(candidate) => {
                 candidates.push(candidate);
                 None
@@ -44,15 +46,17 @@ pub fn run(
     // Key order is lock order: batches that overlap, in whatever order they came, wait for each other and never in a
     // circle. Of the same key the first given stays first.
     candidates.sort_by_key(|candidate| (candidate.key(), candidate.position));
-    for (position, outcome) in import(&Stages { home, store: &Store::of(home) }, &candidates) {
+    for (position, outcome) in
+        import(&Stages { home, store: &Store::of(home), inserting: Cell::new(false) }, &candidates)
+    {
         if let Outcome::Imported { id: Some(id), warning: Some(warning) } = &outcome {
             pgrx::warning!("recording {id}: {warning}");
         }
         outcomes[position] = Some(outcome);
     }
-    let results = records.iter().zip(outcomes).map(|(parsed, outcome)| PipelineResult {
+    let results = records.iter().zip(outcomes).map(|(given, outcome)| PipelineResult {
         outcome: outcome.expect("every candidate has an outcome"),
-        ignored_fields: parsed.ignored_fields.clone(),
+        ignored_fields: given.parsed.ignored_fields.clone(),
     });
     results.collect()
 }
@@ -66,7 +70,7 @@ pub fn run_one(home: &Home, caller: &Caller, p_user_id: Option<Uuid>, p_record: 
             return PipelineResult { outcome, ignored_fields: Vec::new() };
         }
     };
-    run(home, caller, p_user_id, &[parsed]).pop().expect("a result for each record")
+    run(home, caller, &[Given { parsed, p_user_id }]).pop().expect("a result for each record")
 }
 
 /// Looks at a record, whatever it is.
@@ -89,19 +93,14 @@ impl<'a> Candidate<'a> {
         Key { owner: self.owner, source_app: self.record.source_app, external_id: &self.record.external_id }
     }
 
-    fn request(&self) -> Request {
-        Request { owner: self.owner, bank_id: self.record.bank_id, vault_id: self.record.vault_id }
+    fn bank_request(&self) -> BankRequest {
+        BankRequest { owner: self.owner, bank_id: self.record.bank_id }
     }
 }
 
-fn candidate<'a>(
-    caller: &Caller,
-    p_user_id: Option<Uuid>,
-    position: usize,
-    parsed: &'a Parsed<'a, Element<'a>>,
-) -> Result<Candidate<'a>, Failure> {
-    let record = parsed.record.as_ref().map_err(|faults| Failure::invalid(faults.as_str()))?;
-    let owner = caller.owner(p_user_id, record.owner_user_id)?;
+fn candidate<'a>(caller: &Caller, position: usize, given: &'a Given<'a>) -> Result<Candidate<'a>, Failure> {
+    let record = given.parsed.record.as_ref().map_err(|faults| Failure::invalid(faults.as_str()))?;
+    let owner = caller.owner(given.p_user_id, record.owner_user_id)?;
     caller.must_be_allowed_for(owner)?;
     Ok(Candidate { position, owner, record })
 }
@@ -111,8 +110,12 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     if candidates.is_empty() {
         return Vec::new();
     }
-    subtransaction::run(|| stages.run(Mode::Together, candidates))
-        .unwrap_or_else(|_| stages.run(Mode::Apart, candidates))
+    match (subtransaction::run(|| stages.run(Mode::Together, candidates)), candidates) {
+        (Ok(outcomes), _) => outcomes,
+        // Nothing is left to be taken apart, and a trigger that failed need not fail twice.
+        (Err(failure), [candidate]) if stages.inserting.get() => vec![(candidate.position, Outcome::Failed(failure))],
+        (Err(_), _) => stages.run(Mode::Apart, candidates),
+    }
 }
 
 /// How the stages guard against failure.
@@ -141,9 +144,14 @@ impl Mode {
     }
 }
 
+/// A request with the bank that was found for it.
+type Sought = (BankRequest, Result<Option<Uuid>, Failure>);
+
 struct Stages<'a> {
     home: &'a Home,
     store: &'a Store,
+    /// Set while recordings are inserted: an error that came then is about a recording.
+    inserting: Cell<bool>,
 }
 
 impl Stages<'_> {
@@ -151,7 +159,9 @@ impl Stages<'_> {
         let mut outcomes = Vec::with_capacity(candidates.len());
         let fresh = self.skip_duplicates(mode, candidates, &mut outcomes);
         let mut lanes = self.find_lanes(mode, &fresh, &mut outcomes);
+        self.inserting.set(true);
         mode.for_each(&mut lanes, |lanes| self.insert_recordings(lanes), Lane::blame);
+        self.inserting.set(false);
         self.enter_vaults(mode, &mut lanes);
         lanes.into_iter().for_each(|lane| lane.report(&mut outcomes));
         outcomes
@@ -179,19 +189,19 @@ impl Stages<'_> {
         fresh
     }
 
-    /// Finds bank and vault for each candidate, and gathers the candidates for one key.
+    /// Finds the bank of each candidate, and gathers the candidates for one key.
     fn find_lanes<'a>(
         &self,
         mode: Mode,
         fresh: &[&'a Candidate<'a>],
         outcomes: &mut Vec<(usize, Outcome)>,
     ) -> Vec<Lane<'a>> {
-        let destinations = self.find_destinations(mode, fresh.iter().map(|candidate| candidate.request()).collect());
+        let banks = self.find_banks(mode, fresh.iter().map(|candidate| candidate.bank_request()).collect());
         let mut lanes: Vec<Lane> = Vec::with_capacity(fresh.len());
         for candidate in fresh {
-            match &destinations[&candidate.request()] {
-                Ok((bank_id, vault_id)) => {
-                    let placed = Placed { candidate, bank_id: *bank_id, vault_id: *vault_id };
+            match &banks[&candidate.bank_request()] {
+                Ok(bank_id) => {
+                    let placed = Placed { candidate, bank_id: *bank_id };
                     match lanes.last_mut() {
                         Some(lane) if lane.first().candidate.key() == candidate.key() => lane.waiting.push_back(placed),
                         _ => lanes.push(Lane::new(placed)),
@@ -203,39 +213,36 @@ impl Stages<'_> {
         lanes
     }
 
-    /// Bank and, where there is one, vault for each request.
-    fn find_destinations(
-        &self,
-        mode: Mode,
-        requests: BTreeSet<Request>,
-    ) -> BTreeMap<Request, Result<(Uuid, Option<Uuid>), Failure>> {
-        let requests: Vec<Request> = requests.into_iter().collect();
-        let found = match mode.attempt(|| self.store.find_destinations(&requests)) {
-            Ok(found) => found,
-            Err(failure) => return requests.into_iter().map(|request| (request, Err(failure.clone()))).collect(),
+    fn find_banks(&self, mode: Mode, requests: BTreeSet<BankRequest>) -> BTreeMap<BankRequest, Result<Uuid, Failure>> {
+        let mut sought: Vec<Sought> = requests.into_iter().map(|request| (request, Ok(None))).collect();
+        let find = |sought: &mut [Sought]| {
+            let requests: Vec<BankRequest> = sought.iter().map(|(request, _)| *request).collect();
+            for ((_, bank), found) in sought.iter_mut().zip(self.store.find_banks(&requests)) {
+                *bank = Ok(found);
+            }
         };
-        let found = requests.into_iter().zip(found).map(|(request, found)| {
-            let destination = match found {
-                Destination { bank_id: Some(bank_id), vault_id } => Ok((bank_id, vault_id)),
-                Destination { bank_id: None, .. } if request.bank_id.is_none() => {
-                    self.make_personal_bank(mode, &request)
-                }
-                Destination { bank_id: None, .. } => Err(not_a_member(&request)),
-            };
-            (request, destination)
+        mode.for_each(&mut sought, find, |(_, bank), failure| {
+            *bank = Err(failure);
+            Verdict::GiveUp
+        });
+        let found = sought.into_iter().map(|(request, bank)| {
+            let bank = bank.and_then(|bank| match bank {
+                Some(bank) => Ok(bank),
+                None if request.bank_id.is_none() => self.make_personal_bank(mode, &request),
+                None => Err(not_a_member(&request)),
+            });
+            (request, bank)
         });
         found.collect()
     }
 
     /// A user's first import finds no personal bank. Requests come in the order of their owners, so that two batches
     /// never wait for each other's in a circle.
-    fn make_personal_bank(&self, mode: Mode, request: &Request) -> Result<(Uuid, Option<Uuid>), Failure> {
+    fn make_personal_bank(&self, mode: Mode, request: &BankRequest) -> Result<Uuid, Failure> {
         let made = mode.attempt(|| {
             personal_bank::ensure(self.home, self.store, request.owner)?;
-            match self.store.find_destinations(std::slice::from_ref(request)).pop() {
-                Some(Destination { bank_id: Some(bank_id), vault_id }) => Ok((bank_id, vault_id)),
-                _ => Err(no_personal_bank(request)),
-            }
+            let found = self.store.find_banks(std::slice::from_ref(request)).pop().flatten();
+            found.ok_or_else(|| no_personal_bank(request))
         });
         made.map_err(|failure| named_after_owner(request, failure))?
     }
@@ -260,6 +267,8 @@ impl Stages<'_> {
         let existing = self.store.find_duplicates(Access::Write, &keys);
         for (lane, existing) in old.into_iter().zip(existing) {
             lane.outcome = Some(match existing {
+                // A trigger has put the row elsewhere, say into a table that inherits from recordings.
+                Some(id) if id == lane.id => Outcome::Imported { id: existing, warning: None },
                 Some(_) => Outcome::Skipped { existing },
                 None => self.explain_missing_row(lane),
             });
@@ -279,15 +288,20 @@ impl Stages<'_> {
 
     /// Puts what has been imported into its vault. What fails here leaves the recording where it is.
     fn enter_vaults(&self, mode: Mode, lanes: &mut [Lane]) {
-        let mut entries = Vec::with_capacity(lanes.len());
-        for lane in lanes {
-            let vault_id = lane.first().vault_id;
-            let no_vault = no_vault(lane.first());
-            if let Some(Outcome::Imported { id: Some(id), warning }) = &mut lane.outcome {
-                match vault_id {
-                    Some(vault_id) => entries.push((NewVaultEntry { vault_id, recording_id: *id }, warning)),
-                    None => *warning = Some(no_vault),
-                }
+        let imported: Vec<_> = lanes.iter_mut().filter_map(Lane::imported_into).collect();
+        if imported.is_empty() {
+            return;
+        }
+        let requests: Vec<VaultRequest> = imported.iter().map(|(request, ..)| *request).collect();
+        let vaults = mode.attempt(|| self.store.find_vaults(&requests)).map_err(|failure| failure.text());
+        let mut entries = Vec::with_capacity(imported.len());
+        for (position, (request, recording_id, warning)) in imported.into_iter().enumerate() {
+            match &vaults {
+                Ok(vaults) => match vaults[position] {
+                    Some(vault_id) => entries.push((NewVaultEntry { vault_id, recording_id }, warning)),
+                    None => *warning = Some(no_vault(&request)),
+                },
+                Err(failure) => *warning = Some(format!("no vault entry was made: {failure}")),
             }
         }
         let insert = |entries: &mut [(NewVaultEntry, &mut Option<String>)]| {
@@ -308,11 +322,10 @@ impl Stages<'_> {
     }
 }
 
-/// A candidate with the place that its recording goes to.
+/// A candidate with the bank that its recording goes to.
 struct Placed<'a> {
     candidate: &'a Candidate<'a>,
     bank_id: Uuid,
-    vault_id: Option<Uuid>,
 }
 
 /// The candidates for one key that is not imported yet. The first is imported, and the others are duplicates of it;
@@ -335,8 +348,20 @@ impl<'a> Lane<'a> {
     }
 
     fn row(&self) -> NewRecording<'a> {
-        let Placed { candidate, bank_id, .. } = *self.first();
+        let Placed { candidate, bank_id } = *self.first();
         NewRecording { id: self.id, bank_id, owner: candidate.owner, record: candidate.record }
+    }
+
+    /// Where the recording belongs, where it is in: its vault, its id, and the place for a warning.
+    fn imported_into(&mut self) -> Option<(VaultRequest, Uuid, &mut Option<String>)> {
+        let Placed { candidate, bank_id } = *self.first();
+        match &mut self.outcome {
+            Some(Outcome::Imported { id: Some(id), warning }) => {
+                let request = VaultRequest { owner: candidate.owner, bank_id, vault_id: candidate.record.vault_id };
+                Some((request, *id, warning))
+            }
+            _ => None,
+        }
     }
 
     fn imported(&mut self, id: Uuid) {
@@ -376,14 +401,14 @@ pub fn duplicate(existing: Option<Uuid>) -> Failure {
 }
 
 /// The same for a bank that does not exist and for one that is not the owner's: which of the two is nobody's business.
-fn not_a_member(request: &Request) -> Failure {
+fn not_a_member(request: &BankRequest) -> Failure {
     let bank = request.bank_id.map_or_else(String::new, |bank| bank.to_string());
     Failure::forbidden(format!("bank_id {bank}: user {} is not a member of this bank", request.owner))
         .hint("Leave bank_id out for the personal bank, or add the user to the bank.")
 }
 
 /// The foreign key that an unknown owner violates first is that of a membership, which says little to a caller.
-fn named_after_owner(request: &Request, failure: Failure) -> Failure {
+fn named_after_owner(request: &BankRequest, failure: Failure) -> Failure {
     if !failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) {
         return failure;
     }
@@ -391,15 +416,16 @@ fn named_after_owner(request: &Request, failure: Failure) -> Failure {
     Failure { message, detail: Some(failure.text()), hint: None, ..failure }
 }
 
-fn no_personal_bank(request: &Request) -> Failure {
+fn no_personal_bank(request: &BankRequest) -> Failure {
     Failure::forbidden(format!("user {} has no personal bank that can be seen", request.owner))
         .hint("Look at the policies on banks and bank_memberships.")
 }
 
-fn no_vault(placed: &Placed) -> String {
-    match placed.candidate.record.vault_id {
-        Some(vault) => format!("no vault entry was made: vault_id {vault} is not a vault of bank {}", placed.bank_id),
-        None => format!("no vault entry was made: bank {} has no personal vault of this user", placed.bank_id),
+fn no_vault(request: &VaultRequest) -> String {
+    let VaultRequest { bank_id, vault_id, .. } = request;
+    match vault_id {
+        Some(vault) => format!("no vault entry was made: vault_id {vault} is not a vault of bank {bank_id}"),
+        None => format!("no vault entry was made: bank {bank_id} has no personal vault of this user"),
     }
 }
 

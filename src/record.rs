@@ -90,7 +90,7 @@ pub fn parse<'a, R: Raw>(fields: impl IntoIterator<Item = (&'a str, Value<'a, R>
 
     // Every key is read before the first `?` below, so that no fault hides another.
     let external_id = given.required("external_id", identifier);
-    let source_app = given.required("source_app", not_blank);
+    let source_app = given.required("source_app", self::source_app);
     let title = given.required("title", text);
     let full_transcript = given.required("full_transcript", text);
     let recording_start_time = given.required("recording_start_time", timestamp);
@@ -188,20 +188,37 @@ fn text<'a, R: Raw>(value: Value<'a, R>) -> Read<&'a str> {
     }
 }
 
-fn not_blank<'a, R: Raw>(value: Value<'a, R>) -> Read<&'a str> {
-    let text = text(value)?;
-    if text.trim().is_empty() { Err("must not be blank".to_owned()) } else { Ok(text) }
+/// The longest `external_id` and `source_app`, in bytes: with the owner both fit into an entry of the dedup index (2,704
+/// bytes), however little they compress.
+const MAX_EXTERNAL_ID: usize = 2000;
+const MAX_SOURCE_APP: usize = 500;
+
+fn part_of_key(text: Cow<'_, str>, max: usize) -> Read<Cow<'_, str>> {
+    if text.trim().is_empty() {
+        Err("must not be blank".to_owned())
+    } else if text.len() > max {
+        Err(format!("must be at most {max} bytes long, not {}", text.len()))
+    } else {
+        Ok(text)
+    }
+}
+
+fn source_app<'a, R: Raw>(value: Value<'a, R>) -> Read<&'a str> {
+    let name = text(value)?;
+    part_of_key(Cow::Borrowed(name), MAX_SOURCE_APP).map(|_| name)
 }
 
 /// A vendor's id: a string, or an integer, whose decimal text is taken as it is and never goes through a float.
 fn identifier<'a, R: Raw>(value: Value<'a, R>) -> Read<Cow<'a, str>> {
-    match value {
-        Value::Number(number) => integer_text(&number)
-            .map(Cow::Owned)
-            .ok_or_else(|| expected("a string or an integer", &Value::Number(number))),
-        Value::Text(_) => not_blank(value).map(Cow::Borrowed),
-        other => Err(expected("a string or an integer", &other)),
-    }
+    let id = match value {
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Number(number) => match integer_text(&number) {
+            Some(digits) => Cow::Owned(digits),
+            None => return Err(expected("a string or an integer", &Value::Number(number))),
+        },
+        other => return Err(expected("a string or an integer", &other)),
+    };
+    part_of_key(id, MAX_EXTERNAL_ID)
 }
 
 fn seconds<R: Raw>(value: Value<'_, R>) -> Read<i32> {
@@ -227,13 +244,14 @@ fn timestamp<R: Raw>(value: Value<'_, R>) -> Read<Timestamp> {
     const POSTGRES_EPOCH: i64 = 946_684_800;
     match value {
         Value::Text(text) => match DateTime::parse_from_rfc3339(text) {
-            Ok(time) => {
+            // chrono takes U+2212 for a minus; RFC 3339 doesn't.
+            Ok(time) if text.is_ascii() => {
                 let seconds = time.timestamp() - POSTGRES_EPOCH;
                 // PostgreSQL rounds what lies beyond the microsecond; so do we.
                 let microseconds = (i64::from(time.timestamp_subsec_nanos()) + 500) / 1000;
                 Ok(seconds * 1_000_000 + microseconds)
             }
-            Err(_) => Err(expected::<R>(WANTED, &Value::Text(text))),
+            _ => Err(expected::<R>(WANTED, &Value::Text(text))),
         },
         other => Err(expected(WANTED, &other)),
     }

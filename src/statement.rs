@@ -3,14 +3,14 @@
 //! pgrx's SPI can't ask for a generic plan, and its writing calls assign a transaction id before there is anything to
 //! write. All parameters here are arrays, a column each, for one record and for many.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
-use pgrx::datum::FromDatum;
+use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::jsonb::Element;
+use crate::jsonb::{Element, Jsonb};
 
 /// One parameter: a column of values, passed as an array.
 pub enum Column<'a> {
@@ -141,12 +141,42 @@ impl Row {
         self.value(column)
     }
 
-    fn value<T: FromDatum>(&self, column: i32) -> Option<T> {
+    /// A jsonb, which lives as long as the function call that asks for it.
+    pub fn jsonb<'a>(&self, column: i32) -> Option<Jsonb<'a>> {
+        self.must_be(column, pg_sys::JSONBOID);
         let mut is_null = false;
-        // SAFETY: tuple and shape belong to a live SPI result, and the statement selects the type that is asked for.
+        // SAFETY: as in `value`; rows are read while the connection is open.
+        unsafe {
+            let datum = pg_sys::SPI_getbinval(self.tuple, self.shape, column, &mut is_null);
+            (!is_null).then(|| Jsonb::copied_out_of_spi(datum))
+        }
+    }
+
+    fn value<T: FromDatum + IntoDatum>(&self, column: i32) -> Option<T> {
+        self.must_be(column, T::type_oid());
+        let mut is_null = false;
+        // SAFETY: tuple and shape belong to a live SPI result, and the column is of the type that is read.
         unsafe {
             let datum = pg_sys::SPI_getbinval(self.tuple, self.shape, column, &mut is_null);
             T::from_datum(datum, is_null)
+        }
+    }
+}
+
+impl Row {
+    /// The tables may be an application's own, with columns of any type.
+    fn must_be(&self, column: i32, wanted: Oid) {
+        // SAFETY: shape belongs to a live SPI result; format_type_be and SPI_fname give NUL-terminated strings.
+        unsafe {
+            let found = pg_sys::SPI_gettypeid(self.shape, column);
+            if found != wanted {
+                let text = |text: *mut std::ffi::c_char| CStr::from_ptr(text).to_string_lossy().into_owned();
+                let (name, found) = (text(pg_sys::SPI_fname(self.shape, column)), text(pg_sys::format_type_be(found)));
+                let message = format!("column {name} is of type {found}, not {}", text(pg_sys::format_type_be(wanted)));
+                Failure::new(pgrx::PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message)
+                    .hint("connector_pipeline needs its tables as bootstrap() makes them: ids are uuid.")
+                    .raise();
+            }
         }
     }
 }

@@ -20,20 +20,18 @@ pub struct Key<'a> {
     pub external_id: &'a str,
 }
 
-/// Where a recording is to go, as asked for.
+/// The bank that a recording is to go to, as asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Request {
+pub struct BankRequest {
     pub owner: Uuid,
     pub bank_id: Option<Uuid>,
-    pub vault_id: Option<Uuid>,
 }
 
-/// Where a recording goes.
+/// The vault that a recording is to go to, as asked for.
 #[derive(Clone, Copy)]
-pub struct Destination {
-    /// None: the owner is no member of the bank asked for, or has no personal bank.
-    pub bank_id: Option<Uuid>,
-    /// None: there is no such vault in the bank.
+pub struct VaultRequest {
+    pub owner: Uuid,
+    pub bank_id: Uuid,
     pub vault_id: Option<Uuid>,
 }
 
@@ -53,13 +51,25 @@ pub struct NewVaultEntry {
 }
 
 /// A row for `import_failures`.
+#[derive(Clone)]
 pub struct FailedImport<'a> {
+    /// Who sees it. None: nobody but those above the policies.
     pub user: Option<Uuid>,
+    /// The owner that the record was meant for.
+    pub owner: Option<Uuid>,
     pub source_app: Option<&'a str>,
     pub external_id: Option<&'a str>,
     pub record: Element<'a>,
     pub error: String,
     pub code: String,
+}
+
+/// A kept failure, taken out for a retry.
+pub struct KeptFailure<'a> {
+    pub id: Uuid,
+    pub user: Option<Uuid>,
+    pub owner: Option<Uuid>,
+    pub record: Element<'a>,
 }
 
 /// What a batch adds to a row of `sync_jobs`.
@@ -74,7 +84,8 @@ pub struct JobProgress<'a> {
 pub struct Store {
     home: Home,
     find_duplicates: Kept,
-    find_destinations: Kept,
+    find_banks: Kept,
+    find_vaults: Kept,
     insert_recordings: Kept,
     insert_recording_or_raise: Kept,
     insert_vault_entries: Kept,
@@ -86,6 +97,8 @@ pub struct Store {
     lock_sync_job: Kept,
     add_to_sync_job: Kept,
     keep_failures: Kept,
+    find_failures: Kept,
+    remove_failures: Kept,
     planned_for: Cell<u32>,
 }
 
@@ -107,7 +120,8 @@ impl Store {
         let insert_recordings = include_str!("../sql/pipeline/insert_recordings.sql");
         Self {
             find_duplicates: kept(include_str!("../sql/pipeline/find_duplicates.sql")),
-            find_destinations: kept(include_str!("../sql/pipeline/find_destinations.sql")),
+            find_banks: kept(include_str!("../sql/pipeline/find_banks.sql")),
+            find_vaults: kept(include_str!("../sql/pipeline/find_vaults.sql")),
             insert_recordings: kept(insert_recordings),
             insert_recording_or_raise: kept(&without_conflict_clause(insert_recordings)),
             insert_vault_entries: kept(include_str!("../sql/pipeline/insert_vault_entries.sql")),
@@ -119,6 +133,8 @@ impl Store {
             lock_sync_job: kept(include_str!("../sql/pipeline/lock_sync_job.sql")),
             add_to_sync_job: kept(include_str!("../sql/pipeline/add_to_sync_job.sql")),
             keep_failures: kept(include_str!("../sql/pipeline/keep_failures.sql")),
+            find_failures: kept(include_str!("../sql/pipeline/find_failures.sql")),
+            remove_failures: kept(include_str!("../sql/pipeline/remove_failures.sql")),
             planned_for: Cell::new(0),
             home,
         }
@@ -139,15 +155,23 @@ impl Store {
         duplicates
     }
 
-    /// For each request the bank and the vault, as far as they are there and the owner's to use.
-    pub fn find_destinations(&self, requests: &[Request]) -> Vec<Destination> {
+    /// For each request the bank, where the owner is a member of it.
+    pub fn find_banks(&self, requests: &[BankRequest]) -> Vec<Option<Uuid>> {
         let columns = [
             Column::Uuids(requests.iter().map(|request| Some(request.owner)).collect()),
             Column::Uuids(requests.iter().map(|request| request.bank_id).collect()),
+        ];
+        self.find_banks.query(Access::Write, &columns, |row| row.uuid(2))
+    }
+
+    /// For each request the vault, where there is one in the bank.
+    pub fn find_vaults(&self, requests: &[VaultRequest]) -> Vec<Option<Uuid>> {
+        let columns = [
+            Column::Uuids(requests.iter().map(|request| Some(request.owner)).collect()),
+            Column::Uuids(requests.iter().map(|request| Some(request.bank_id)).collect()),
             Column::Uuids(requests.iter().map(|request| request.vault_id).collect()),
         ];
-        let read = |row: Row| Destination { bank_id: row.uuid(2), vault_id: row.uuid(3) };
-        self.find_destinations.query(Access::Write, &columns, read)
+        self.find_vaults.query(Access::Write, &columns, |row| row.uuid(2))
     }
 
     /// Inserts recordings in the order given; the ids of those whose key was new.
@@ -215,10 +239,11 @@ impl Store {
         self.add_to_sync_job.run(&columns);
     }
 
-    /// Keeps failed records, once a key; one that is there counts one attempt more.
+    /// Keeps failed records, in the order given; one that is there counts one attempt more.
     pub fn keep_failures(&self, failed: &[FailedImport]) {
         let columns = [
             Column::Uuids(failed.iter().map(|failed| failed.user).collect()),
+            Column::Uuids(failed.iter().map(|failed| failed.owner).collect()),
             Column::Texts(failed.iter().map(|failed| failed.source_app).collect()),
             Column::Texts(failed.iter().map(|failed| failed.external_id).collect()),
             Column::Jsonbs(failed.iter().map(|failed| Some(failed.record)).collect()),
@@ -226,6 +251,25 @@ impl Store {
             Column::Texts(failed.iter().map(|failed| Some(failed.code.as_str())).collect()),
         ];
         self.keep_failures.run(&columns);
+    }
+
+    /// A user's failures, those tried longest ago first.
+    pub fn find_failures<'a>(&self, user: Uuid, source_app: Option<&str>, limit: i32) -> Vec<KeptFailure<'a>> {
+        let columns = [one(user), Column::Texts(vec![source_app]), Column::Integers(vec![Some(limit)])];
+        let read = |row: Row| {
+            Some(KeptFailure {
+                id: row.uuid(1)?,
+                user: row.uuid(2),
+                owner: row.uuid(3),
+                record: row.jsonb(4)?.element(),
+            })
+        };
+        self.find_failures.query(Access::Write, &columns, read).into_iter().flatten().collect()
+    }
+
+    /// Keeps failures no longer.
+    pub fn remove_failures(&self, ids: Vec<Uuid>) {
+        self.remove_failures.run(&[Column::Uuids(ids.into_iter().map(Some).collect())]);
     }
 
     /// Lets the session plan anew when `recordings` has doubled since it last did.

@@ -33,7 +33,7 @@ enum End {
 
 #[allow(clippy::result_large_err, reason = "pgrx's CaughtError is what it is, and lives for one match")]
 fn run_to<T>(end: End, work: impl FnOnce() -> T) -> Result<T, Failure> {
-    let raised = Cell::new(0);
+    let raised = Cell::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR as isize as i32);
     // SAFETY: this is PL/pgSQL's handling of a block with EXCEPTION (exec_stmt_block): memory context and resource
     // owner are saved before the subtransaction begins and restored after it has ended, on both ways out, and an error
     // is looked at only after it has been copied and flushed, which pgrx does before it unwinds into `work`'s caller.
@@ -68,12 +68,19 @@ fn run_to<T>(end: End, work: impl FnOnce() -> T) -> Result<T, Failure> {
     }
 }
 
-/// Keeps the SQLSTATE of the error that is being raised: pgrx reports every code that it doesn't know as XX000.
+/// Keeps the SQLSTATE of the report that is being made, if it is one that pgrx gives as XX000, which it does with every
+/// code that it doesn't know. WARNINGs come here too, and an error that PL/pgSQL raises again does not: so of those
+/// codes the last one counts.
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn note_error_code(raised: *mut std::ffi::c_void) {
     // SAFETY: PostgreSQL calls this while it builds an error report, when geterrcode() has one to read, and only as
     // long as `run` is on the stack, whose `raised` this points to.
-    unsafe { (*raised.cast::<Cell<i32>>()).set(pg_sys::geterrcode()) }
+    unsafe {
+        let code = pg_sys::geterrcode();
+        if PgSqlErrorCode::from(code) == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR {
+            (*raised.cast::<Cell<i32>>()).set(code);
+        }
+    }
 }
 
 fn failure_or_rethrow<T>(error: CaughtError, raised: i32) -> Result<T, Failure> {

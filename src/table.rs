@@ -40,6 +40,12 @@ impl Table {
         unsafe { (*self.0.rd_rel).relowner }
     }
 
+    /// Whether policies bind its owner too.
+    pub fn forces_row_security(&self) -> bool {
+        // SAFETY: as in `owner`.
+        unsafe { (*self.0.rd_rel).relforcerowsecurity }
+    }
+
     /// Its size in blocks, without what is toasted. None: it has no storage of its own.
     pub fn blocks(&self) -> Option<u32> {
         // SAFETY: the relation is open and locked, and a plain table has a main fork.

@@ -11,10 +11,29 @@ use crate::error::Failure;
 use crate::home::Home;
 use crate::table::Table;
 
-/// Runs `work` as the owner of the table `name`.
-pub fn act_as<T>(home: &Home, name: &CStr, work: impl FnOnce() -> T) -> Result<T, Failure> {
-    let table = Table::require(home, name)?;
-    Ok(switched_to(table.owner(), work))
+/// Runs `work` as the owner of the tables that it touches, which has to be the same for all of them.
+pub fn act_as<T>(home: &Home, tables: &[&CStr], work: impl FnOnce() -> T) -> Result<T, Failure> {
+    let mut owner = None;
+    for name in tables {
+        let table = Table::require(home, name)?;
+        if *owner.get_or_insert(table.owner()) != table.owner() {
+            return Err(Failure::forbidden(format!("{} has another owner", name.to_string_lossy()))
+                .hint("Let the tables of connector_pipeline belong to one role: ALTER TABLE … OWNER TO …."));
+        }
+        // SAFETY: look-ups by oid.
+        let is_bound = unsafe {
+            table.forces_row_security()
+                && !pg_sys::superuser_arg(table.owner())
+                && !pg_sys::has_bypassrls_privilege(table.owner())
+        };
+        if is_bound {
+            let message = format!("{} has FORCE ROW LEVEL SECURITY", name.to_string_lossy());
+            return Err(Failure::forbidden(message)
+                .hint("Its owner has to see all rows: ALTER TABLE … NO FORCE ROW LEVEL SECURITY."));
+        }
+    }
+    let owner = owner.expect("there is a table to act on");
+    Ok(switched_to(owner, work))
 }
 
 fn switched_to<T>(owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {

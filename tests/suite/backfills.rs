@@ -93,7 +93,44 @@ fn the_querys_own_error_is_reported_as_such() {
     let call = "CALL connector_pipeline.backfill($1)";
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT record FROM nowhere')", &[]), "42P01");
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT to_jsonb(1 / 0)')", &[]), "22012");
+    assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT 1 AS n, 2 AS m')", &[]), "22023");
+    let nobody = format!("CALL connector_pipeline.backfill('SELECT to_jsonb(1)', '{}')", Uuid::from_u128(5));
+    assert_eq!(owner.error(&nobody, &[]).message(), format!("p_user_id {} is not a user", Uuid::from_u128(5)));
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill(NULL)", &[]), "22023");
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT 1', NULL, 0)", &[]), "22023");
     assert_eq!(db.service_role().sqlstate(call, &[&"SELECT 1"]), "42501");
+}
+
+#[test]
+fn a_query_may_end_in_a_semicolon_or_a_comment_and_yield_json() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    for (number, query) in ["SELECT $r$@$r$::jsonb;", "SELECT $r$@$r$::json -- all of it"].into_iter().enumerate() {
+        let query = query.replace('@', &record(number).to_string());
+        owner.run(&format!("CALL connector_pipeline.backfill($q${query}$q$, '{ALICE}')"));
+    }
+    assert_eq!(owner.count("recordings"), 2);
+}
+
+#[test]
+fn chunks_are_limited_by_size_too() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let query = record_with("@", json!({"full_transcript": "#"})).to_string();
+    let query = query.replace("\"@\"", "' || n || '").replace("#", "' || repeat('word ', 200000) || '");
+    owner.run(&format!(
+        "CALL connector_pipeline.backfill($q$SELECT ('{query}')::jsonb FROM generate_series(1, 300) AS n$q$, '{ALICE}')"
+    ));
+    assert_eq!(owner.count("recordings"), 300);
+}
+
+#[test]
+fn a_run_that_was_killed_is_closed_by_the_next() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let job = "INSERT INTO sync_jobs (user_id, type, status, metadata) VALUES ($1, 'backfill', 'processing', $2)";
+    owner.query(job, &[&ALICE, &json!({"pid": 0})]);
+    owner.run(&format!("CALL connector_pipeline.backfill('SELECT to_jsonb(1)', '{ALICE}')"));
+    let closed = "SELECT status || ' ' || error FROM sync_jobs WHERE metadata = $1";
+    assert_eq!(owner.value::<String>(closed, &[&json!({"pid": 0})]), "failed stopped");
 }

@@ -110,8 +110,8 @@ fn one_poisonous_record_of_each_kind_fails_alone_among_999_good_ones() {
         ("another's bank", record_with("p", json!({"bank_id": bobs_bank})).to_string(), "42501", "not a member"),
         ("rejected by a trigger", record_with("p", json!({"title": "rejected"})).to_string(), "QUOTA", "not this one"),
         ("against a CHECK", record_with("p", json!({"title": "rude"})).to_string(), "23514", "polite"),
-        ("an id of 3 kB", record(&noise[..3072]).to_string(), "54000", "index row"),
-        ("an id of 1 MB", record(noise.as_str()).to_string(), "54000", "index row"),
+        ("an id of 3 kB", record(&noise[..3072]).to_string(), "22023", "external_id must be at most 2000 bytes"),
+        ("an id of 1 MB", record(noise.as_str()).to_string(), "22023", "external_id must be at most 2000 bytes"),
         ("no object", "[[]]".to_owned(), "22023", "must be an object"),
     ];
     for (round, (kind, poison, code, message)) in poisons.into_iter().enumerate() {

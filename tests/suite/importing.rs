@@ -110,11 +110,15 @@ fn claims_that_are_no_good_name_no_owner() {
         (r#"{"sub": ""}"#, "no owner"),
         (r#"{"sub": null}"#, "no owner"),
         (r#"{"role": "authenticated"}"#, "no owner"),
+        (r#"{"sub": "urn:uuid:00000000-0000-0000-0000-0000000a11ce"}"#, "not a uuid"),
     ];
     for (claims, message) in cases {
         let result = db.api("authenticated", claims).import_own(&record("x"));
         assert_failed(&result, "22023", message);
     }
+    let mut both = db.authenticated(ALICE);
+    both.run(&format!("SET request.jwt.claim.sub = '{BOB}'"));
+    assert_failed(&both.import_own(&record("x")), "22023", "different subjects");
     assert_eq!(db.table_owner().count("recordings"), 0);
 }
 
@@ -220,15 +224,95 @@ fn what_a_row_runs_into_is_reported_with_its_sqlstate() {
     let mut owner = db.table_owner();
     owner.run("ALTER TABLE recordings ADD CONSTRAINT short CHECK (length(title) < 10)");
     assert_failed(&owner.import(&record_with("x", json!({"title": "Much too long"})), ALICE), "23514", "short");
-    let too_long_for_an_index: String = (0..3000).map(|i| char::from(b'a' + (i * i % 26) as u8)).collect();
-    let result = owner.import(&record(format!("{too_long_for_an_index}{}", Uuid::from_u128(u128::MAX / 7))), ALICE);
-    assert!(result["success"] == true || result["code"] == "54000", "{result}");
     owner.run(&raising_trigger("recordings", "BEFORE", "P0001"));
     assert_failed(&owner.import(&record("x"), ALICE), "P0001", "no recordings today");
     owner.run("DROP TRIGGER raise_it ON recordings");
     owner.run(&raising_trigger("recordings", "AFTER", "QUOTA"));
     assert_failed(&owner.import(&record("x"), ALICE), "QUOTA", "no recordings today");
     assert_eq!(owner.count("vault_entries"), owner.count("recordings"));
+}
+
+#[test]
+fn an_id_or_a_source_too_long_for_the_index_is_refused_by_name() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    // Nothing in it to compress.
+    let noise: String = owner.value("SELECT string_agg(md5(n::text), '') FROM generate_series(1, 32768) AS n", &[]);
+    let longest = record_with(&noise[..2000], json!({"source_app": noise[..500]}));
+    assert_imported(&owner.import(&longest, ALICE));
+    for (key, length) in [("external_id", 2001), ("external_id", noise.len()), ("source_app", 501)] {
+        let result = owner.import(&record_with("x", json!({key: noise[..length]})), ALICE);
+        assert_failed(&result, "22023", &format!("{key} must be at most"));
+    }
+}
+
+#[test]
+fn a_record_that_fails_runs_the_triggers_once() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
+    owner.run(
+        "CREATE SEQUENCE runs;
+         CREATE FUNCTION count_and_raise() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM nextval('runs'); RAISE EXCEPTION 'no'; END $$;
+         CREATE TRIGGER count_and_raise AFTER INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION count_and_raise()",
+    );
+    assert_failed(&owner.import(&record("x"), ALICE), "P0001", "no");
+    assert_eq!(owner.value::<i64>("SELECT last_value FROM runs", &[]), 1);
+}
+
+#[test]
+fn an_errors_own_code_is_reported_whatever_was_warned_of_before_it_was_raised_again() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let trigger = |code: &str| {
+        format!(
+            "CREATE OR REPLACE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 RAISE EXCEPTION 'first' USING ERRCODE = '{code}';
+             EXCEPTION WHEN OTHERS THEN
+                 RAISE WARNING 'cleaning up';
+                 RAISE;
+             END $$;
+             CREATE OR REPLACE TRIGGER again BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION again()"
+        )
+    };
+    for code in ["QUOTA", "P0001", "23514"] {
+        owner.run(&trigger(code));
+        assert_failed(&owner.import(&record("x"), ALICE), code, "first");
+    }
+    owner.run(&trigger("XX000"));
+    assert_eq!(owner.sqlstate("SELECT run_pipeline($1, $2)", &[&record("x"), &ALICE]), "XX000");
+}
+
+#[test]
+fn a_row_that_a_trigger_puts_elsewhere_is_imported_not_skipped() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.run(
+        "CREATE TABLE recordings_2026 () INHERITS (recordings);
+         CREATE FUNCTION redirect() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO recordings_2026 VALUES (NEW.*); RETURN NULL; END';
+         CREATE TRIGGER redirect BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION redirect()",
+    );
+    let result = owner.import(&record("x"), ALICE);
+    assert_eq!(result["success"], true, "{result}");
+    assert_skipped(&owner.import(&record("x"), ALICE), recording_id(&result));
+}
+
+#[test]
+fn an_id_column_of_another_type_is_an_error_not_a_pointer() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.run(
+        "DROP FUNCTION source_metadata_ordered; DROP TABLE vault_entries, recordings CASCADE;
+         CREATE TABLE recordings (id bigint, owner_user_id uuid, source_app text, source_metadata jsonb, created_at timestamptz)",
+    );
+    owner.query("INSERT INTO recordings VALUES (4194304, $1, 'fathom', '{\"external_id\": \"x\"}')", &[&ALICE]);
+    let checked: serde_json::Value = owner.value("SELECT check_duplicate($1, 'fathom', 'x')", &[&ALICE]);
+    assert_eq!(checked, json!({"isDuplicate": false}));
+    let result = owner.import(&record("x"), ALICE);
+    assert!(result["success"] == false && result["error"].is_string(), "{result}");
 }
 
 #[test]

@@ -112,3 +112,32 @@ fn every_function_and_table_has_a_comment() {
         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL";
     assert_eq!(db.superuser().column::<String>(bare, &[]), Vec::<String>::new());
 }
+
+#[test]
+fn bootstrap_auth_grants_for_a_database_owner_who_does_not_own_the_functions() {
+    let db = Database::empty();
+    let mut superuser = db.superuser();
+    superuser.run(
+        "CREATE EXTENSION connector_pipeline;
+         REVOKE ALL ON FUNCTION run_pipeline FROM authenticated, service_role",
+    );
+    db.table_owner().query("SELECT connector_pipeline.bootstrap_auth()", &[]);
+    let granted = "SELECT has_function_privilege('authenticated', 'run_pipeline(jsonb, uuid)', 'EXECUTE')";
+    assert!(superuser.value::<bool>(granted, &[]));
+}
+
+#[test]
+fn bootstrap_binds_no_function_of_the_callers_search_path() {
+    let db = Database::empty();
+    let mut superuser = db.superuser();
+    superuser.run(
+        "CREATE FUNCTION public.to_json(text) RETURNS json LANGUAGE sql AS $$ SELECT '\"hijacked\"'::json $$;
+         CREATE EXTENSION connector_pipeline;
+         SELECT connector_pipeline.bootstrap_auth();
+         SELECT connector_pipeline.bootstrap()",
+    );
+    superuser.query("INSERT INTO auth.users (id) VALUES ($1)", &[&ALICE]);
+    superuser.import(&record("x"), ALICE);
+    let ordered: String = superuser.value("SELECT source_metadata_ordered(r)::text FROM recordings AS r", &[]);
+    assert_eq!(ordered, r#"{"external_id": "x"}"#);
+}

@@ -252,3 +252,48 @@ fn definer_functions_run_the_owners_code_with_the_owners_rights() {
     let call = format!("SELECT * FROM get_import_counts('{ALICE}')");
     assert_eq!(db.superuser().sqlstate(&call, &[]), "42809");
 }
+
+#[test]
+fn definer_functions_refuse_tables_of_several_owners() {
+    let db = Database::new();
+    let mut superuser = db.superuser();
+    // Whoever owns one of the tables would have its triggers run as the owner of another.
+    superuser.run("ALTER TABLE vaults OWNER TO stranger");
+    let error = db.authenticated(ALICE).error("SELECT ensure_personal_bank()", &[]);
+    assert_eq!((error.code().code(), error.message()), ("42501", "vaults has another owner"));
+}
+
+#[test]
+fn definer_functions_say_so_where_row_security_is_forced_on_the_owner() {
+    let db = Database::new();
+    db.authenticated(ALICE).import_own(&record("x"));
+    db.table_owner().run("ALTER TABLE recordings FORCE ROW LEVEL SECURITY");
+    let error = db.authenticated(ALICE).error("SELECT * FROM get_import_counts()", &[]);
+    assert!(error.message().contains("FORCE ROW LEVEL SECURITY"), "{error}");
+}
+
+#[test]
+fn code_that_runs_within_a_superusers_command_acts_for_nobody_else() {
+    let db = Database::new();
+    db.authenticated(ALICE).import_own(&record("x"));
+    let mut superuser = db.superuser();
+    superuser.run("CREATE SCHEMA m AUTHORIZATION authenticated");
+    let mut bob = db.authenticated(BOB);
+    bob.run(&format!(
+        "CREATE TABLE m.t (i int);
+         CREATE TABLE m.loot (told text);
+         INSERT INTO m.t VALUES (1);
+         CREATE FUNCTION m.steal(i int) RETURNS int LANGUAGE plpgsql AS $$
+         BEGIN
+             INSERT INTO m.loot SELECT c::text FROM public.get_import_counts('{ALICE}') AS c;
+             RETURN i;
+         EXCEPTION WHEN OTHERS THEN
+             INSERT INTO m.loot VALUES (sqlstate);
+             RETURN i;
+         END $$;
+         CREATE FUNCTION m.f(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN m.steal(i); END';
+         CREATE INDEX ON m.t (m.f(i))"
+    ));
+    superuser.run("REINDEX TABLE m.t");
+    assert_eq!(bob.column::<String>("SELECT DISTINCT told FROM m.loot", &[]), ["42501"]);
+}

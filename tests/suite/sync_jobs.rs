@@ -72,6 +72,7 @@ fn a_job_that_is_not_there_or_anothers_is_an_error_before_anything_is_imported()
     assert_eq!(bob.sqlstate("SELECT finish_sync_job(NULL)", &[]), "22023");
     assert_eq!(bob.sqlstate("SELECT start_sync_job('zoom', NULL, $1)", &[&ALICE]), "42501");
     assert_eq!(bob.sqlstate("SELECT start_sync_job(NULL)", &[]), "22004");
+    assert_eq!(bob.sqlstate("SELECT start_sync_job(E'\\t')", &[]), "22023");
     assert_eq!(db.service_role().sqlstate("SELECT start_sync_job('zoom')", &[]), "22023");
     let mut owner = db.table_owner();
     assert_eq!((owner.count("recordings"), owner.count("sync_jobs")), (0, 1));
@@ -131,18 +132,79 @@ fn failures_are_kept_once_a_key_with_their_attempts_and_seen_by_their_owner_only
 }
 
 #[test]
-fn a_failure_of_an_owner_who_is_no_user_is_kept_too() {
+fn failures_of_owners_who_are_no_users_are_kept_each_and_retried_once_they_are() {
     let db = Database::new();
-    let stranger = Uuid::from_u128(66);
-    let records = Value::from(vec![
-        record_with("x", json!({"owner_user_id": stranger})),
-        record_with("y", json!({"duration": -1})),
-    ]);
-    let result: Value = db.service_role().value("SELECT run_pipeline_batch($1)", &[&records]);
+    let [late, never] = [66, 67].map(Uuid::from_u128);
+    let of = |owner: Uuid| record_with("x", json!({"owner_user_id": owner}));
+    let records = Value::from(vec![of(late), of(never), record_with("y", json!({"duration": -1}))]);
+    let mut service = db.service_role();
+    let result: Value = service.value("SELECT run_pipeline_batch($1)", &[&records]);
     assert_failed(&result["results"][0], "23503", "not a user");
-    let kept: Vec<Option<String>> =
-        db.table_owner().column("SELECT external_id FROM import_failures WHERE user_id IS NULL ORDER BY 1", &[]);
-    assert_eq!(kept, [Some("x".to_owned()), Some("y".to_owned())]);
+    assert_eq!(service.column::<i32>("SELECT attempts FROM import_failures WHERE user_id IS NULL", &[]), [1, 1, 1]);
+    db.superuser().query("INSERT INTO auth.users (id) VALUES ($1)", &[&late]);
+    let retried: Value = service.value("SELECT retry_failed_imports(NULL, $1)", &[&late]);
+    assert_eq!((&retried["total"], &retried["imported"]), (&json!(1), &json!(1)));
+    assert_eq!(service.count("import_failures"), 2);
+}
+
+#[test]
+fn keys_that_read_alike_are_kept_apart() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    let of = |source: &str, id: &str| record_with(id, json!({"source_app": source, "duration": -1}));
+    alice.query("SELECT run_pipeline_batch($1)", &[&Value::from(vec![of("a", "b c"), of("a b", "c")])]);
+    assert_eq!(alice.column::<i32>("SELECT attempts FROM import_failures", &[]), [1, 1]);
+}
+
+#[test]
+fn a_record_meant_for_another_stays_that_ones_in_a_retry() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    let batch = "SELECT run_pipeline_batch($1, $2)";
+    alice.query(batch, &[&Value::from(vec![record("x")]), &BOB]);
+    let retried: Value = alice.value("SELECT retry_failed_imports()", &[]);
+    assert_failed(&retried["results"][0], "42501", "own user only");
+    // The same row, whoever retries it.
+    let retried: Value = db.service_role().value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
+    assert_eq!(retried["imported"], 1);
+    let mut owner = db.table_owner();
+    assert_eq!(owner.column::<Uuid>("SELECT owner_user_id FROM recordings", &[]), [BOB]);
+    assert_eq!(owner.count("import_failures"), 0);
+}
+
+#[test]
+fn batches_that_keep_failures_of_the_same_keys_do_not_deadlock() {
+    let db = Database::new();
+    let stranger = Uuid::from_u128(99);
+    thread::scope(|scope| {
+        for number in 0..6 {
+            let db = &db;
+            scope.spawn(move || {
+                let mut service = db.service_role();
+                for round in 0..20 {
+                    // From either end, and one of an owner who is no user, which makes keeping go one by one.
+                    let key = |n: usize| if (number + round) % 2 == 0 { n } else { 39 - n };
+                    let bad = (0..40).map(|n| record_with(key(n), json!({"duration": -1, "owner_user_id": ALICE})));
+                    let records: Vec<Value> =
+                        bad.chain([record_with("x", json!({"owner_user_id": stranger}))]).collect();
+                    service.query("SELECT run_pipeline_batch($1)", &[&Value::from(records)]);
+                }
+            });
+        }
+    });
+    let mut owner = db.table_owner();
+    assert_eq!(owner.column::<i32>("SELECT DISTINCT attempts FROM import_failures", &[]), [120]);
+    assert_eq!(owner.count("import_failures"), 41);
+}
+
+#[test]
+fn a_failure_that_the_application_refuses_is_not_shown_to_nobody_instead() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.run(&raising_trigger("import_failures", "BEFORE", "P0001"));
+    let result: Value = db.authenticated(ALICE).value("SELECT run_pipeline_batch('[{}]')", &[]);
+    assert_eq!(result["failed"], 1);
+    assert_eq!(owner.count("import_failures"), 0);
 }
 
 #[test]
@@ -168,7 +230,7 @@ fn a_retry_imports_without_a_new_fetch_and_removes_what_succeeded() {
     assert_eq!(alice.count("recordings"), 3);
 
     assert_eq!(alice.sqlstate("SELECT retry_failed_imports(NULL, NULL, 0)", &[]), "22023");
-    assert_eq!(alice.sqlstate("SELECT retry_failed_imports(NULL, NULL, NULL)", &[]), "22023");
+    assert_eq!(alice.sqlstate("SELECT retry_failed_imports(NULL, NULL, NULL)", &[]), "22004");
     assert_eq!(db.service_role().sqlstate("SELECT retry_failed_imports()", &[]), "22023");
     let others: Value = db.authenticated(BOB).value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
     assert_eq!(others["total"], 0);

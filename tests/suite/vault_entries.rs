@@ -76,6 +76,18 @@ fn no_privilege_on_vault_entries_leaves_the_recording_with_a_warning() {
 }
 
 #[test]
+fn no_privilege_on_vaults_leaves_the_recording_with_a_warning() {
+    for table in ["vaults", "vault_memberships"] {
+        let db = Database::new();
+        let mut owner = db.table_owner();
+        owner.value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
+        owner.run(&format!("REVOKE ALL ON {table} FROM service_role"));
+        let result = db.service_role().import(&record("x"), ALICE);
+        assert_warned(&mut owner, &result, "permission denied");
+    }
+}
+
+#[test]
 fn an_entry_that_a_policy_refuses_leaves_the_recording_with_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();

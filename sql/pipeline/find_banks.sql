@@ -1,0 +1,27 @@
+-- The bank that a recording goes to.
+-- $1 owners, $2 banks asked for (NULL: none): one element each a request. Rows: the position from 1, the bank's id (NULL:
+-- the owner is no member of the bank asked for, or has no personal bank).
+--
+-- The membership decides, for every caller: row-level security may be bypassed, this may not. Being a guest in somebody
+-- else's personal bank does not make it one's own, hence the role.
+SELECT asked.position, bank.id
+FROM (
+    SELECT
+        pg_catalog.generate_subscripts($1, 1) AS position,
+        pg_catalog.unnest($1) AS owner_user_id,
+        pg_catalog.unnest($2) AS bank_id
+) AS asked
+LEFT JOIN LATERAL (
+    SELECT banks.id
+    FROM @extschema@.bank_memberships AS membership
+    JOIN @extschema@.banks ON banks.id OPERATOR(pg_catalog.=) membership.bank_id
+    WHERE membership.user_id OPERATOR(pg_catalog.=) asked.owner_user_id
+        AND CASE
+            WHEN asked.bank_id IS NOT NULL THEN banks.id OPERATOR(pg_catalog.=) asked.bank_id
+            ELSE banks.type::pg_catalog.text OPERATOR(pg_catalog.=) 'personal'
+                AND membership.role::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY['owner', 'bank_owner'])
+        END
+    ORDER BY banks.id
+    LIMIT 1
+) AS bank ON true
+ORDER BY asked.position
