@@ -134,3 +134,36 @@ fn a_run_that_was_killed_is_closed_by_the_next() {
     let closed = "SELECT status || ' ' || error FROM sync_jobs WHERE metadata = $1";
     assert_eq!(owner.value::<String>(closed, &[&json!({"pid": 0})]), "failed stopped");
 }
+
+#[test]
+fn a_backfill_of_200_000_records_takes_constant_memory() {
+    const MANY: i64 = 200_000;
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let query = record_with("@", json!({"full_transcript": "#"})).to_string();
+    let query = query.replace("\"@\"", "' || n || '").replace('#', "' || repeat('word ', 40) || '");
+    let call = format!(
+        "CALL connector_pipeline.backfill($q$SELECT ('{query}')::jsonb FROM generate_series(1, {MANY}) AS n$q$, '{ALICE}')"
+    );
+    let mut running = db.table_owner();
+    let pid: i32 = running.value("SELECT pg_backend_pid()", &[]);
+    // Of which PostgreSQL's shared buffers are no part.
+    let memory = "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'RssAnon:\\s+(\\d+)')::int";
+    let (early, late) = thread::scope(|scope| {
+        let backfill = scope.spawn(move || running.run(&call));
+        let mut watcher = db.superuser();
+        let progress = "SELECT coalesce(max(progress_current), 0) FROM sync_jobs";
+        let mut after = |records: i32| {
+            while watcher.value::<i32>(progress, &[]) < records {
+                thread::yield_now();
+            }
+            watcher.value::<i32>(memory, &[&pid])
+        };
+        let measured = (after(20_000), after(190_000));
+        backfill.join().unwrap();
+        measured
+    });
+    println!("memory of the backend: {early} kB after 20,000 records, {late} kB after 190,000");
+    assert!(late - early < 16 * 1024, "memory grew from {early} kB to {late} kB");
+    assert_eq!(owner.count("recordings"), MANY);
+}
