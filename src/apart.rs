@@ -16,8 +16,8 @@ pub enum Verdict {
 
 /// Runs `act` over all items, in order, in as few subtransactions as can be, and hands each item that fails to `blame`.
 ///
-/// One that fails costs three subtransactions, whatever the number of items: one that fails, one that walks item by
-/// item to find out who it was, and one for those before it. (Halving would take two for each power of two in the
+/// One that fails costs three to five subtransactions, whatever the number of items: one that fails, one that walks item
+/// by item to find out who it was, and one for those before it. (Halving would take two for each power of two in the
 /// number of items.) After a failure the next try takes about as many items as went well before it, and twice as many
 /// each time one succeeds, so that many failures don't make it quadratic where an error shows at the end only, as that
 /// of a foreign key does.

@@ -42,7 +42,7 @@ impl Batch<'_> {
             return Err(no_job(job));
         }
         let (elements, given): (Vec<Element>, Vec<Given>) = self.records.into_iter().unzip();
-        let result = BatchResult::new(pipeline::run(home, &caller, &given), &given);
+        let result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
         failures::keep(&store, failed(&caller, &elements, &given, &result));
         if let Some(job) = self.job {
             store.add_to_sync_job(job, &progress(&result));

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::pipeline::Given;
+use crate::record::Parsed;
 
 /// What the pipeline did with one record.
 #[derive(Clone, Debug)]
@@ -75,10 +75,10 @@ pub struct BatchResult {
 }
 
 impl BatchResult {
-    /// Of records and their results, in the same order.
-    pub fn new(results: Vec<PipelineResult>, given: &[Given]) -> Self {
-        let id = |given: &Given| given.parsed.external_id.as_ref().map(ToString::to_string);
-        Self { results, external_ids: given.iter().map(id).collect() }
+    /// Of results and their records, in the same order.
+    pub fn new<'a, R: 'a>(results: Vec<PipelineResult>, records: impl Iterator<Item = &'a Parsed<'a, R>>) -> Self {
+        let external_ids = records.map(|record| record.external_id.as_ref().map(ToString::to_string)).collect();
+        Self { results, external_ids }
     }
 
     pub fn imported(&self) -> usize {

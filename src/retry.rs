@@ -21,7 +21,7 @@ pub fn run(home: &Home, source_app: Option<&str>, user: Option<Uuid>, limit: i32
     let kept = store.find_failures(caller.user(user)?, source_app, limit);
     let given: Vec<Given> =
         kept.iter().map(|kept| Given { parsed: pipeline::parse(kept.record.read()), p_user_id: kept.owner }).collect();
-    let result = BatchResult::new(pipeline::run(home, &caller, &given), &given);
+    let result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
 
     let mut imported = Vec::new();
     let mut failed = Vec::new();
