@@ -6,6 +6,8 @@
 # /var/tmp instead.
 
 set -euo pipefail
+# PostgreSQL's user has to read what root unpacks.
+umask 022
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$checkout"
