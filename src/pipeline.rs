@@ -1,6 +1,6 @@
 //! The shared stages, for one record and for many: one path.
 //!
-//! Dedup, destination, insert, vault entry: each stage is one statement for all records that have come so far. At first
+//! Dedup, bank, insert, vault entry: each stage is a statement or two for all records that have come so far. At first
 //! everything runs in one subtransaction. Where that fails, the stages run again, each in subtransactions of its own
 //! that leave out what fails (dedup leaves it to the index). So a good batch costs one subtransaction, and one record takes the way of a batch of one.
 
