@@ -2,7 +2,8 @@
 //!
 //! Dedup, bank, insert, vault entry: each stage is a statement or two for all records that have come so far. At first
 //! everything runs in one subtransaction. Where that fails, the stages run again, each in subtransactions of its own
-//! that leave out what fails (dedup leaves it to the index). So a good batch costs one subtransaction, and one record takes the way of a batch of one.
+//! that leave out what fails (dedup leaves it to the index). So a good batch costs one subtransaction, and one record
+//! takes the way of a batch of one.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
