@@ -70,7 +70,8 @@ fn failed<'a>(
         if let Outcome::Failed(failure) = &result.outcome {
             failed.push(FailedImport {
                 user: caller.keeper(*p_user_id, parsed.owner_user_id),
-                owner: p_user_id.or(parsed.owner_user_id),
+                // The JWT's subject too, so that a retry by somebody else is for the same owner.
+                owner: caller.owner(*p_user_id, parsed.owner_user_id).ok().or(*p_user_id),
                 source_app: parsed.source_app,
                 external_id: parsed.external_id.as_deref(),
                 record: *record,

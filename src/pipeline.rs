@@ -293,16 +293,23 @@ impl Stages<'_> {
         if imported.is_empty() {
             return;
         }
-        let requests: Vec<VaultRequest> = imported.iter().map(|(request, ..)| *request).collect();
-        let vaults = mode.attempt(|| self.store.find_vaults(&requests)).map_err(|failure| failure.text());
-        let mut entries = Vec::with_capacity(imported.len());
-        for (position, (request, recording_id, warning)) in imported.into_iter().enumerate() {
-            match &vaults {
-                Ok(vaults) => match vaults[position] {
-                    Some(vault_id) => entries.push((NewVaultEntry { vault_id, recording_id }, warning)),
-                    None => *warning = Some(no_vault(&request)),
-                },
-                Err(failure) => *warning = Some(format!("no vault entry was made: {failure}")),
+        let mut sought: Vec<_> = imported.into_iter().map(|imported| (imported, Ok(None))).collect();
+        let find = |sought: &mut [(Imported, Result<Option<Uuid>, Failure>)]| {
+            let requests: Vec<VaultRequest> = sought.iter().map(|((request, ..), _)| *request).collect();
+            for ((_, vault), found) in sought.iter_mut().zip(self.store.find_vaults(&requests)) {
+                *vault = Ok(found);
+            }
+        };
+        mode.for_each(&mut sought, find, |(_, vault), failure| {
+            *vault = Err(failure);
+            Verdict::GiveUp
+        });
+        let mut entries = Vec::with_capacity(sought.len());
+        for ((request, recording_id, warning), vault) in sought {
+            match vault {
+                Ok(Some(vault_id)) => entries.push((NewVaultEntry { vault_id, recording_id }, warning)),
+                Ok(None) => *warning = Some(no_vault(&request)),
+                Err(failure) => *warning = Some(no_vault_entry(&failure)),
             }
         }
         let insert = |entries: &mut [(NewVaultEntry, &mut Option<String>)]| {
@@ -317,11 +324,14 @@ impl Stages<'_> {
             }
         };
         mode.for_each(&mut entries, insert, |(_, warning), failure| {
-            **warning = Some(format!("no vault entry was made: {}", failure.text()));
+            **warning = Some(no_vault_entry(&failure));
             Verdict::GiveUp
         });
     }
 }
+
+/// A recording that is in: the vault that it belongs to, its id, and the place for a warning.
+type Imported<'a> = (VaultRequest, Uuid, &'a mut Option<String>);
 
 /// A candidate with the bank that its recording goes to.
 struct Placed<'a> {
@@ -353,8 +363,7 @@ impl<'a> Lane<'a> {
         NewRecording { id: self.id, bank_id, owner: candidate.owner, record: candidate.record }
     }
 
-    /// Where the recording belongs, where it is in: its vault, its id, and the place for a warning.
-    fn imported_into(&mut self) -> Option<(VaultRequest, Uuid, &mut Option<String>)> {
+    fn imported_into(&mut self) -> Option<Imported<'_>> {
         let Placed { candidate, bank_id } = *self.first();
         match &mut self.outcome {
             Some(Outcome::Imported { id: Some(id), warning }) => {
@@ -420,6 +429,10 @@ fn named_after_owner(request: &BankRequest, failure: Failure) -> Failure {
 fn no_personal_bank(request: &BankRequest) -> Failure {
     Failure::forbidden(format!("user {} has no personal bank that can be seen", request.owner))
         .hint("Look at the policies on banks and bank_memberships.")
+}
+
+fn no_vault_entry(failure: &Failure) -> String {
+    format!("no vault entry was made: {}", failure.text())
 }
 
 fn no_vault(request: &VaultRequest) -> String {

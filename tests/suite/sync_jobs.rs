@@ -157,6 +157,20 @@ fn keys_that_read_alike_are_kept_apart() {
 }
 
 #[test]
+fn a_failure_under_a_jwt_is_retried_for_the_same_owner_by_the_service_role() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.run("ALTER TABLE recordings ADD CONSTRAINT polite CHECK (title <> 'rude')");
+    let rude = Value::from(vec![record_with("x", json!({"title": "rude"}))]);
+    db.authenticated(ALICE).query("SELECT run_pipeline_batch($1)", &[&rude]);
+    owner.run("ALTER TABLE recordings DROP CONSTRAINT polite");
+    let retried: Value = db.service_role().value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
+    assert_eq!(retried["imported"], 1, "{retried}");
+    assert_eq!(owner.column::<Uuid>("SELECT owner_user_id FROM recordings", &[]), [ALICE]);
+    assert_eq!(owner.count("import_failures"), 0);
+}
+
+#[test]
 fn a_record_meant_for_another_stays_that_ones_in_a_retry() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);

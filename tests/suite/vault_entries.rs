@@ -88,6 +88,25 @@ fn no_privilege_on_vaults_leaves_the_recording_with_a_warning() {
 }
 
 #[test]
+fn a_vault_that_can_not_be_looked_up_costs_no_other_record_its_entry() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, vault) = business_bank(&mut owner, ALICE);
+    owner.run(&format!(
+        "CREATE FUNCTION thaw(id uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+             BEGIN IF id = '{vault}' THEN RAISE EXCEPTION 'frozen'; END IF; RETURN true; END $$;
+         CREATE POLICY frozen ON vaults AS RESTRICTIVE FOR SELECT TO authenticated USING (thaw(id))"
+    ));
+    let frozen = record_with("frozen", json!({"bank_id": bank, "vault_id": vault}));
+    let mut alice = db.authenticated(ALICE);
+    let records = serde_json::Value::from(vec![record("a"), frozen, record("b")]);
+    let result: serde_json::Value = alice.value("SELECT run_pipeline_batch($1)", &[&records]);
+    assert_eq!(result["imported"], 3, "{result}");
+    assert!(result["results"][1]["warning"].as_str().unwrap_or_default().contains("frozen"), "{result}");
+    assert_eq!(owner.count("vault_entries"), 2);
+}
+
+#[test]
 fn an_entry_that_a_policy_refuses_leaves_the_recording_with_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
