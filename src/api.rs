@@ -61,10 +61,11 @@ fn check_duplicate(
     p_source_app: Option<&str>,
     p_external_id: Option<&str>,
 ) -> JsonB {
-    let owner = Caller::invoker(&home).user(p_user_id.map(uuid)).or_raise();
+    let caller = Caller::invoker(&home);
+    let owner = caller.user(p_user_id.map(uuid)).or_raise();
     let source_app = required("p_source_app", p_source_app);
     let external_id = required("p_external_id", p_external_id);
-    JsonB(dedup::answer(dedup::find(&home, owner, source_app, &[external_id])[0]))
+    JsonB(dedup::answer(dedup::find(&home, &caller, owner, source_app, &[external_id])[0]))
 }
 
 #[pg_extern(stable)]
@@ -77,10 +78,11 @@ fn check_duplicates(
     'static,
     (name!(external_id, Option<String>), name!(is_duplicate, bool), name!(existing_recording_id, Option<pgrx::Uuid>)),
 > {
-    let owner = Caller::invoker(&home).user(p_user_id.map(uuid)).or_raise();
+    let caller = Caller::invoker(&home);
+    let owner = caller.user(p_user_id.map(uuid)).or_raise();
     let source_app = required("p_source_app", p_source_app);
     let external_ids = required("p_external_ids", p_external_ids);
-    let existing = dedup::find_each(&home, owner, source_app, &external_ids);
+    let existing = dedup::find_each(&home, &caller, owner, source_app, &external_ids);
     let rows =
         external_ids.into_iter().zip(existing).map(|(id, existing)| (id, existing.is_some(), existing.map(datum)));
     TableIterator::new(rows)

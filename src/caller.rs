@@ -44,6 +44,11 @@ impl Caller {
         Self { role, may_act_for_anyone, subject: OnceCell::new() }
     }
 
+    /// Whether policies may keep rows of the tables from it.
+    pub fn is_bound_by_policies(&self) -> bool {
+        !self.may_act_for_anyone
+    }
+
     /// The user to act for: `asked` where given, else the JWT's subject.
     pub fn user(&self, asked: Option<Uuid>) -> Result<Uuid, Failure> {
         match asked {

@@ -16,6 +16,7 @@ mod jsonb;
 mod outcome;
 mod personal_bank;
 mod pipeline;
+mod places;
 mod record;
 mod retry;
 mod statement;

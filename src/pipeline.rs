@@ -5,7 +5,7 @@
 //! that leave out what fails (dedup leaves it to the index). So a good batch costs one subtransaction, and one record
 //! takes the way of a batch of one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pgrx::PgSqlErrorCode;
@@ -13,11 +13,13 @@ use uuid::Uuid;
 
 use crate::apart::{self, Verdict};
 use crate::caller::Caller;
+use crate::dedup;
 use crate::error::Failure;
 use crate::home::Home;
 use crate::jsonb::{Element, Jsonb};
 use crate::outcome::{Outcome, PipelineResult};
 use crate::personal_bank;
+use crate::places::{CallersStatement, Places};
 use crate::record::{self, Parsed, Record, Value};
 use crate::statement::Access;
 use crate::store::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
@@ -47,9 +49,7 @@ pub fn run(home: &Home, caller: &Caller, records: &[Given]) -> Vec<PipelineResul
     // Key order is lock order: batches that overlap, in whatever order they came, wait for each other and never in a
     // circle. Of the same key the first given stays first.
     candidates.sort_by_key(|candidate| (candidate.key(), candidate.position));
-    for (position, outcome) in
-        import(&Stages { home, store: &Store::of(home), inserting: Cell::new(false) }, &candidates)
-    {
+    for (position, outcome) in import(&Stages::of(home, caller, &Store::of(home)), &candidates) {
         if let Outcome::Imported { id: Some(id), warning: Some(warning) } = &outcome {
             pgrx::warning!("recording {id}: {warning}");
         }
@@ -111,16 +111,25 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     if candidates.is_empty() {
         return Vec::new();
     }
-    match (subtransaction::run(|| stages.run(Mode::Together, candidates)), candidates) {
-        (Ok(outcomes), _) => outcomes,
+    let failure = match subtransaction::run(|| stages.run(Mode::Together, candidates)) {
+        Ok(outcomes) => {
+            stages.store.remembered.add(stages.statement, stages.found.take());
+            return outcomes;
+        }
+        Err(failure) => failure,
+    };
+    stages.store.remembered.forget();
+    match candidates {
         // Nothing is left to be taken apart, and a trigger that failed need not fail twice.
-        (Err(failure), [candidate]) if stages.inserting.get() => vec![(candidate.position, Outcome::Failed(failure))],
-        (Err(_), _) => stages.run(Mode::Apart, candidates),
+        [candidate] if stages.inserting.get() && !stages.relies_on_memory.get() => {
+            vec![(candidate.position, Outcome::Failed(failure))]
+        }
+        _ => stages.run(Mode::Apart, candidates),
     }
 }
 
 /// How the stages guard against failure.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Not at all: everything is in one subtransaction already.
     Together,
@@ -145,14 +154,30 @@ impl Mode {
     }
 }
 
-/// A request with the bank that was found for it.
-type Sought = (BankRequest, Result<Option<Uuid>, Failure>);
-
 struct Stages<'a> {
     home: &'a Home,
+    caller: &'a Caller,
     store: &'a Store,
+    statement: CallersStatement,
+    found: RefCell<Places>,
+    /// Set where a bank or a vault was not looked up, but remembered.
+    relies_on_memory: Cell<bool>,
     /// Set while recordings are inserted: an error that came then is about a recording.
     inserting: Cell<bool>,
+}
+
+impl<'a> Stages<'a> {
+    fn of(home: &'a Home, caller: &'a Caller, store: &'a Store) -> Self {
+        Self {
+            home,
+            caller,
+            store,
+            statement: CallersStatement::current(),
+            found: RefCell::default(),
+            relies_on_memory: Cell::new(false),
+            inserting: Cell::new(false),
+        }
+    }
 }
 
 impl Stages<'_> {
@@ -176,7 +201,7 @@ impl Stages<'_> {
         outcomes: &mut Vec<(usize, Outcome)>,
     ) -> Vec<&'a Candidate<'a>> {
         let keys: Vec<Key> = candidates.iter().map(Candidate::key).collect();
-        let existing = mode.attempt(|| self.store.find_duplicates(Access::Write, &keys)).unwrap_or_else(|failure| {
+        let existing = mode.attempt(|| self.find_existing(&keys)).unwrap_or_else(|failure| {
             pgrx::warning!("dedup check failed, the import goes on: {}", failure.text());
             vec![None; keys.len()]
         });
@@ -188,6 +213,10 @@ impl Stages<'_> {
             }
         }
         fresh
+    }
+
+    fn find_existing(&self, keys: &[Key]) -> Vec<Option<Uuid>> {
+        dedup::find_existing(self.home, self.caller, Access::Write, keys)
     }
 
     /// Finds the bank of each candidate, and gathers the candidates for one key.
@@ -215,26 +244,61 @@ impl Stages<'_> {
     }
 
     fn find_banks(&self, mode: Mode, requests: BTreeSet<BankRequest>) -> BTreeMap<BankRequest, Result<Uuid, Failure>> {
-        let mut sought: Vec<Sought> = requests.into_iter().map(|request| (request, Ok(None))).collect();
-        let find = |sought: &mut [Sought]| {
-            let requests: Vec<BankRequest> = sought.iter().map(|(request, _)| *request).collect();
-            for ((_, bank), found) in sought.iter_mut().zip(self.store.find_banks(&requests)) {
-                *bank = Ok(found);
-            }
-        };
-        mode.for_each(&mut sought, find, |(_, bank), failure| {
-            *bank = Err(failure);
-            Verdict::GiveUp
-        });
-        let found = sought.into_iter().map(|(request, bank)| {
+        let remembered = |request: &BankRequest| self.store.remembered.bank(&self.statement, request);
+        let found = self.look_up(mode, requests, remembered, |requests| self.store.find_banks(requests));
+        let found = found.into_iter().map(|(request, bank)| {
             let bank = bank.and_then(|bank| match bank {
                 Some(bank) => Ok(bank),
                 None if request.bank_id.is_none() => self.make_personal_bank(mode, &request),
                 None => Err(not_a_member(&request)),
             });
+            if let Ok(bank) = bank {
+                self.found.borrow_mut().banks.insert(request, bank);
+            }
             (request, bank)
         });
         found.collect()
+    }
+
+    fn find_vaults(&self, mode: Mode, requests: BTreeSet<VaultRequest>) -> Found<VaultRequest> {
+        let remembered = |request: &VaultRequest| self.store.remembered.vault(&self.statement, request);
+        let found = self.look_up(mode, requests, remembered, |requests| self.store.find_vaults(requests));
+        let places = found.iter().filter_map(|(request, vault)| Some((*request, vault.as_ref().ok().copied()??)));
+        self.found.borrow_mut().vaults.extend(places);
+        found
+    }
+
+    /// Takes what is remembered and asks for the others. Apart, nothing is taken on trust.
+    fn look_up<R: Ord + Copy>(
+        &self,
+        mode: Mode,
+        requests: BTreeSet<R>,
+        remembered: impl Fn(&R) -> Option<Uuid>,
+        find: impl Fn(&[R]) -> Vec<Option<Uuid>>,
+    ) -> Found<R> {
+        let mut found = Found::new();
+        let mut sought = Vec::new();
+        for request in requests {
+            match remembered(&request) {
+                Some(place) if mode == Mode::Together => {
+                    self.relies_on_memory.set(true);
+                    found.insert(request, Ok(Some(place)));
+                }
+                _ => sought.push((request, Ok(None))),
+            }
+        }
+        let ask = |sought: &mut [(R, Result<Option<Uuid>, Failure>)]| {
+            let requests: Vec<R> = sought.iter().map(|(request, _)| *request).collect();
+            for ((_, place), answer) in sought.iter_mut().zip(find(&requests)) {
+                *place = Ok(answer);
+            }
+        };
+        mode.for_each(&mut sought, ask, |(_, place), failure| {
+            *place = Err(failure);
+            Verdict::GiveUp
+        });
+        found.extend(sought);
+        found
     }
 
     /// A user's first import finds no personal bank. Requests come in the order of their owners, so that two batches
@@ -265,7 +329,7 @@ impl Stages<'_> {
         let (new, old): (Vec<_>, Vec<_>) = lanes.iter_mut().partition(|lane| inserted.contains(&lane.id));
         new.into_iter().for_each(|lane| lane.imported(lane.id));
         let keys: Vec<Key> = old.iter().map(|lane| lane.first().candidate.key()).collect();
-        let existing = self.store.find_duplicates(Access::Write, &keys);
+        let existing = self.find_existing(&keys);
         for (lane, existing) in old.into_iter().zip(existing) {
             lane.outcome = Some(match existing {
                 // A trigger has put the row elsewhere, say into a table that inherits from recordings.
@@ -293,23 +357,13 @@ impl Stages<'_> {
         if imported.is_empty() {
             return;
         }
-        let mut sought: Vec<_> = imported.into_iter().map(|imported| (imported, Ok(None))).collect();
-        let find = |sought: &mut [(Imported, Result<Option<Uuid>, Failure>)]| {
-            let requests: Vec<VaultRequest> = sought.iter().map(|((request, ..), _)| *request).collect();
-            for ((_, vault), found) in sought.iter_mut().zip(self.store.find_vaults(&requests)) {
-                *vault = Ok(found);
-            }
-        };
-        mode.for_each(&mut sought, find, |(_, vault), failure| {
-            *vault = Err(failure);
-            Verdict::GiveUp
-        });
-        let mut entries = Vec::with_capacity(sought.len());
-        for ((request, recording_id, warning), vault) in sought {
-            match vault {
-                Ok(Some(vault_id)) => entries.push((NewVaultEntry { vault_id, recording_id }, warning)),
+        let vaults = self.find_vaults(mode, imported.iter().map(|(request, ..)| *request).collect());
+        let mut entries = Vec::with_capacity(imported.len());
+        for (request, recording_id, warning) in imported {
+            match &vaults[&request] {
+                Ok(Some(vault_id)) => entries.push((NewVaultEntry { vault_id: *vault_id, recording_id }, warning)),
                 Ok(None) => *warning = Some(no_vault(&request)),
-                Err(failure) => *warning = Some(no_vault_entry(&failure)),
+                Err(failure) => *warning = Some(no_vault_entry(failure)),
             }
         }
         let insert = |entries: &mut [(NewVaultEntry, &mut Option<String>)]| {
@@ -329,6 +383,9 @@ impl Stages<'_> {
         });
     }
 }
+
+/// What was found for each request. None: there is no such bank or vault for the owner.
+type Found<R> = BTreeMap<R, Result<Option<Uuid>, Failure>>;
 
 /// A recording that is in: the vault that it belongs to, its id, and the place for a warning.
 type Imported<'a> = (VaultRequest, Uuid, &'a mut Option<String>);

@@ -1,9 +1,9 @@
 //! SQL statements that are planned once and kept for the session: a safe, narrow way into SPI.
 //!
 //! pgrx's SPI can't ask for a generic plan, and its writing calls assign a transaction id before there is anything to
-//! write. All parameters here are arrays, a column each, for one record and for many.
+//! write. All parameters here are columns: passed as arrays, or a column of one value as that value ([`Form`]).
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -12,7 +12,16 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::jsonb::{Element, Jsonb};
 
-/// One parameter: a column of values, passed as an array.
+/// How a statement takes its parameters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Each is an array, one element a row.
+    Arrays,
+    /// There is one row, and each is a plain value.
+    Values,
+}
+
+/// One parameter: a column of values.
 pub enum Column<'a> {
     Uuids(Vec<Option<Uuid>>),
     Texts(Vec<Option<&'a str>>),
@@ -35,14 +44,16 @@ pub enum Access {
 /// A kept plan.
 pub struct Statement {
     plan: pg_sys::SPIPlanPtr,
+    form: Form,
 }
 
 impl Statement {
-    /// Parses `sql`, whose parameters are arrays of the given types. Raises what is wrong with it (a missing table).
+    /// Parses `sql`, whose parameters are like `columns`. Raises what is wrong with it (a missing table).
     ///
     /// The plan is a generic one: with the array's values at hand PostgreSQL would find a custom plan cheaper and
     /// would plan anew at each call.
-    pub fn prepare(sql: &str, types: &[Oid]) -> Self {
+    pub fn prepare(sql: &str, form: Form, columns: &[Column]) -> Self {
+        let types: Vec<Oid> = columns.iter().map(|column| column.kind().parameter_type(form)).collect();
         let connection = Connection::open();
         let sql = CString::new(sql).expect("statements hold no NUL");
         // SAFETY: types has as many entries as is said; the plan is moved to memory of its own by SPI_keepplan before
@@ -59,7 +70,7 @@ impl Statement {
             plan
         };
         connection.close();
-        Self { plan }
+        Self { plan, form }
     }
 
     /// Runs the statement and reads each row that it returns.
@@ -91,28 +102,28 @@ impl Statement {
     }
 
     fn execute(&self, access: Access, columns: &[Column]) {
-        let mut values: Vec<Datum> = columns.iter().map(Column::to_array).collect();
-        // SAFETY: the plan is kept for the session, there is a value for each of its parameters, and none is NULL. The
-        // arrays were made after SPI_connect, in memory that SPI_finish frees.
+        let parameters = columns.iter().map(|column| column.to_parameter(self.form));
+        let (mut values, nulls): (Vec<Datum>, Vec<c_char>) = parameters
+            .map(|value| (value.unwrap_or(Datum::null()), (if value.is_some() { b' ' } else { b'n' }) as c_char))
+            .unzip();
+        // SAFETY: the plan is kept for the session, and there are a value and a mark for NULL for each of its
+        // parameters, of the types that `prepare` stated. The values were made after SPI_connect, in memory that
+        // SPI_finish frees, or point into what the caller lends.
         check(unsafe {
             match access {
                 Access::Latest => pg_sys::SPI_execute_snapshot(
                     self.plan,
                     values.as_mut_ptr(),
-                    std::ptr::null(),
+                    nulls.as_ptr(),
                     pg_sys::GetLatestSnapshot(),
                     std::ptr::null_mut(),
                     false,
                     true,
                     0,
                 ),
-                _ => pg_sys::SPI_execute_plan(
-                    self.plan,
-                    values.as_mut_ptr(),
-                    std::ptr::null(),
-                    access == Access::Read,
-                    0,
-                ),
+                _ => {
+                    pg_sys::SPI_execute_plan(self.plan, values.as_mut_ptr(), nulls.as_ptr(), access == Access::Read, 0)
+                }
             }
         });
     }
@@ -170,7 +181,7 @@ impl Row {
         unsafe {
             let found = pg_sys::SPI_gettypeid(self.shape, column);
             if found != wanted {
-                let text = |text: *mut std::ffi::c_char| CStr::from_ptr(text).to_string_lossy().into_owned();
+                let text = |text: *mut c_char| CStr::from_ptr(text).to_string_lossy().into_owned();
                 let (name, found) = (text(pg_sys::SPI_fname(self.shape, column)), text(pg_sys::format_type_be(found)));
                 let message = format!("column {name} is of type {found}, not {}", text(pg_sys::format_type_be(wanted)));
                 Failure::new(pgrx::PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message)
@@ -181,47 +192,64 @@ impl Row {
     }
 }
 
-/// How PostgreSQL lays out the elements of an array.
-struct ElementType {
+/// A type that columns can have, and how PostgreSQL lays its values out in an array (pg_type).
+struct Kind {
     oid: Oid,
+    array_oid: Oid,
     length: i32,
     by_value: bool,
     alignment: u8,
 }
 
+impl Kind {
+    fn parameter_type(&self, form: Form) -> Oid {
+        match form {
+            Form::Arrays => self.array_oid,
+            Form::Values => self.oid,
+        }
+    }
+}
+
 impl Column<'_> {
-    /// The type of the parameter that the column is passed as.
-    pub fn array_type(&self) -> Oid {
+    fn kind(&self) -> Kind {
+        let of = |oid, array_oid, length, by_value, alignment| Kind { oid, array_oid, length, by_value, alignment };
         match self {
-            Column::Uuids(_) => pg_sys::UUIDARRAYOID,
-            Column::Texts(_) => pg_sys::TEXTARRAYOID,
-            Column::Jsonbs(_) => pg_sys::JSONBARRAYOID,
-            Column::Integers(_) => pg_sys::INT4ARRAYOID,
-            Column::Timestamps(_) => pg_sys::TIMESTAMPTZARRAYOID,
+            Column::Uuids(_) => of(pg_sys::UUIDOID, pg_sys::UUIDARRAYOID, 16, false, b'c'),
+            Column::Texts(_) => of(pg_sys::TEXTOID, pg_sys::TEXTARRAYOID, -1, false, b'i'),
+            Column::Jsonbs(_) => of(pg_sys::JSONBOID, pg_sys::JSONBARRAYOID, -1, false, b'i'),
+            Column::Integers(_) => of(pg_sys::INT4OID, pg_sys::INT4ARRAYOID, 4, true, b'i'),
+            Column::Timestamps(_) => of(pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZARRAYOID, 8, true, b'd'),
         }
     }
 
-    fn to_array(&self) -> Datum {
-        let text_like = |oid| ElementType { oid, length: -1, by_value: false, alignment: b'i' };
+    /// How many values it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Column::Uuids(values) => values.len(),
+            Column::Texts(values) => values.len(),
+            Column::Jsonbs(values) => values.len(),
+            Column::Integers(values) => values.len(),
+            Column::Timestamps(values) => values.len(),
+        }
+    }
+
+    fn to_parameter(&self, form: Form) -> Option<Datum> {
+        let mut datums = self.datums();
+        match form {
+            Form::Arrays => Some(array(&self.kind(), datums)),
+            Form::Values => datums.pop().expect("a column of one value"),
+        }
+    }
+
+    fn datums(&self) -> Vec<Option<Datum>> {
         match self {
             Column::Uuids(values) => {
-                let uuid = ElementType { oid: pg_sys::UUIDOID, length: 16, by_value: false, alignment: b'c' };
-                array(uuid, values.iter().map(|value| value.as_ref().map(|uuid| Datum::from(uuid.as_bytes().as_ptr()))))
+                values.iter().map(|value| value.as_ref().map(|uuid| Datum::from(uuid.as_bytes().as_ptr()))).collect()
             }
-            Column::Texts(values) => {
-                array(text_like(pg_sys::TEXTOID), values.iter().map(|value| value.map(text_datum)))
-            }
-            Column::Jsonbs(values) => {
-                array(text_like(pg_sys::JSONBOID), values.iter().map(|value| value.map(Element::to_datum)))
-            }
-            Column::Integers(values) => {
-                let integer = ElementType { oid: pg_sys::INT4OID, length: 4, by_value: true, alignment: b'i' };
-                array(integer, values.iter().map(|value| value.map(Datum::from)))
-            }
-            Column::Timestamps(values) => {
-                let timestamp = ElementType { oid: pg_sys::TIMESTAMPTZOID, length: 8, by_value: true, alignment: b'd' };
-                array(timestamp, values.iter().map(|value| value.map(Datum::from)))
-            }
+            Column::Texts(values) => values.iter().map(|value| value.map(text_datum)).collect(),
+            Column::Jsonbs(values) => values.iter().map(|value| value.map(Element::to_datum)).collect(),
+            Column::Integers(values) => values.iter().map(|value| value.map(Datum::from)).collect(),
+            Column::Timestamps(values) => values.iter().map(|value| value.map(Datum::from)).collect(),
         }
     }
 }
@@ -231,11 +259,11 @@ fn text_datum(text: &str) -> Datum {
     Datum::from(unsafe { pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32) })
 }
 
-fn array(element: ElementType, values: impl Iterator<Item = Option<Datum>>) -> Datum {
+fn array(kind: &Kind, values: Vec<Option<Datum>>) -> Datum {
     let (mut datums, mut nulls): (Vec<Datum>, Vec<bool>) =
-        values.map(|value| (value.unwrap_or(Datum::null()), value.is_none())).unzip();
-    // SAFETY: datums and nulls have one entry an element, each of the type whose layout `element` states (pg_type), and
-    // construct_md_array copies what they point to. It makes an array without dimensions of no elements.
+        values.into_iter().map(|value| (value.unwrap_or(Datum::null()), value.is_none())).unzip();
+    // SAFETY: datums and nulls have one entry an element, each of the type whose layout `kind` states, and construct_md_array
+    // copies what they point to. It makes an array without dimensions of no elements.
     Datum::from(unsafe {
         pg_sys::construct_md_array(
             datums.as_mut_ptr(),
@@ -243,10 +271,10 @@ fn array(element: ElementType, values: impl Iterator<Item = Option<Datum>>) -> D
             1,
             [datums.len() as i32].as_mut_ptr(),
             [1].as_mut_ptr(),
-            element.oid,
-            element.length,
-            element.by_value,
-            element.alignment as std::ffi::c_char,
+            kind.oid,
+            kind.length,
+            kind.by_value,
+            kind.alignment as c_char,
         )
     })
 }

@@ -218,3 +218,83 @@ fn an_internal_error_and_a_serialization_failure_of_a_trigger_reach_the_caller()
         owner.run(&format!("DROP TRIGGER raise_it ON {table}"));
     }
 }
+
+/// Bank and vault are looked up once for a statement, never for longer.
+#[test]
+fn a_membership_that_ends_counts_from_the_next_statement_on() {
+    let leave = |user: Uuid| format!("DELETE FROM bank_memberships WHERE user_id = '{user}' AND bank_id <> '{ALICE}'");
+    let into_bank = |external_id: &str, bank: Uuid| record_with(external_id, json!({"bank_id": bank}));
+
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, _) = business_bank(&mut owner, ALICE);
+    owner.run("BEGIN");
+    assert_imported(&owner.import(&into_bank("a", bank), ALICE));
+    owner.run(&leave(ALICE));
+    assert_failed(&owner.import(&into_bank("b", bank), ALICE), "42501", "not a member");
+    owner.run("ROLLBACK");
+
+    // One PL/pgSQL expression is one call site for a whole transaction, and yet a statement each time.
+    owner.run(&format!(
+        "CREATE FUNCTION import_and_leave(p_records jsonb[]) RETURNS jsonb[] LANGUAGE plpgsql AS $$
+         DECLARE
+             results jsonb[];
+             record jsonb;
+         BEGIN
+             FOREACH record IN ARRAY p_records LOOP
+                 results := results || run_pipeline(record, '{ALICE}');
+                 {};
+             END LOOP;
+             RETURN results;
+         END $$",
+        leave(ALICE)
+    ));
+    let records = vec![into_bank("a", bank), into_bank("b", bank)];
+    let results: Vec<serde_json::Value> = owner.value("SELECT import_and_leave($1)", &[&records]);
+    assert_imported(&results[0]);
+    assert_failed(&results[1], "42501", "not a member");
+}
+
+#[test]
+fn what_was_found_and_rolled_back_is_found_anew() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    // STABLE: both calls look with the snapshot of one statement, and the first one's personal bank is gone.
+    owner.run(
+        "CREATE FUNCTION import_and_undo(p_record jsonb, p_owner uuid) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+         BEGIN
+             PERFORM run_pipeline(p_record, p_owner);
+             RAISE EXCEPTION 'undo';
+         EXCEPTION WHEN raise_exception THEN
+             RETURN run_pipeline(p_record, p_owner);
+         END $$",
+    );
+    assert_imported(&owner.value("SELECT import_and_undo($1, $2)", &[&record("x"), &ALICE]));
+    assert_eq!(owner.count("recordings"), 1);
+    assert_eq!(owner.count("vault_entries"), 1);
+}
+
+#[test]
+fn a_bank_that_goes_within_the_statement_fails_as_if_it_had_never_been_there() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, _) = business_bank(&mut owner, ALICE);
+    // PL/pgSQL's volatile function writes between two rows of the outer statement.
+    owner.run(&format!(
+        "CREATE FUNCTION close_bank(p_is_due boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+         BEGIN
+             IF p_is_due THEN
+                 DELETE FROM banks WHERE id = '{bank}';
+             END IF;
+             RETURN true;
+         END $$"
+    ));
+    let records = vec![record_with("a", json!({"bank_id": bank})), record_with("b", json!({"bank_id": bank}))];
+    let results: Vec<serde_json::Value> = owner.column(
+        "SELECT run_pipeline(record, $2) FROM unnest($1::jsonb[]) WITH ORDINALITY AS given (record, n)
+         WHERE close_bank(n = 2)",
+        &[&records, &ALICE],
+    );
+    assert_imported(&results[0]);
+    assert_failed(&results[1], "42501", "not a member");
+}
