@@ -15,7 +15,7 @@ pub struct Size {
 }
 
 pub const SMALL: Size = Size { name: "2 kB", transcript: 2_000, records: 10_000 };
-pub const LARGE: Size = Size { name: "50 kB", transcript: 50_000, records: 2_000 };
+pub const LARGE: Size = Size { name: "50 kB", transcript: 50_000, records: 1_000 };
 pub const SIZES: [Size; 2] = [SMALL, LARGE];
 
 pub const BATCH: i32 = 1_000;

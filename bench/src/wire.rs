@@ -14,7 +14,7 @@ use crate::rounds::{Pair, interleave};
 use crate::server::{OWNER, Result};
 use crate::staging::{self, SIZES, Size};
 
-const RECORDS: usize = 1_000;
+const RECORDS: usize = 500;
 const BATCH: usize = 100;
 
 pub fn wire(bench: &Bench) -> Result<Vec<Finding>> {
