@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::Bench;
+use crate::filling::{self, Ids};
 use crate::finding::Finding;
-use crate::importers::{BARE_SET, ROWS};
+use crate::importers::ROWS;
 use crate::rounds::interleave;
 use crate::server::{OWNER, Result};
 use crate::staging;
@@ -21,9 +22,8 @@ pub fn stale_plan(bench: &Bench) -> Result<Vec<Finding>> {
     let statement = |records: i32| -> Result<f64> {
         let mut superuser = database.superuser()?;
         staging::empty(&mut superuser)?;
-        let mut client = database.owner()?;
-        BARE_SET.import(&mut client, OWNER, 1, 2 * RECORDS)?;
-        client.batch_execute("DELETE FROM recordings")?;
+        filling::fill(&mut superuser, 1, RECORDS / 2, Ids::ByTime)?;
+        superuser.batch_execute("DELETE FROM recordings")?;
         staging::settle(&mut superuser)?;
         // A session that has no plans yet.
         let mut client = database.owner()?;
