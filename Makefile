@@ -18,6 +18,10 @@ clean-demo: ## Stop the demo's PostgreSQL and remove it with its data
 test: ## Set up, build, run all tests on a private PostgreSQL 18
 	@dev/test
 
+.PHONY: bench
+bench: ## Measure it against what one would write instead (about 15 minutes)
+	@dev/bench
+
 .PHONY: install
 install: ## Install a release build into the PostgreSQL of PG_CONFIG (15 to 18)
 	@dev/install $(PG_CONFIG)
@@ -30,4 +34,5 @@ lint: ## cargo fmt and clippy, warnings are errors
 clean: ## Remove everything that was built or set up
 	@dev/server remove demo
 	@dev/server remove test
+	@dev/server remove bench
 	@rm -rf target .private

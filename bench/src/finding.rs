@@ -1,0 +1,71 @@
+//! What a measurement found, beside what was aimed at.
+
+use serde_json::{Value, json};
+
+use crate::rounds::{Pair, median};
+
+pub struct Finding {
+    pub what: String,
+    /// The medians, with their unit.
+    pub ours: String,
+    pub baseline: String,
+    pub figure: f64,
+    pub unit: Unit,
+    /// The smallest and the largest of the rounds.
+    pub spread: Option<(f64, f64)>,
+    /// The most that the figure should be.
+    pub target: Option<f64>,
+    /// All that was measured.
+    pub raw: Value,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Unit {
+    Ratio,
+    Megabytes,
+    Bytes,
+    Number,
+}
+
+impl Unit {
+    pub fn show(self, figure: f64) -> String {
+        match self {
+            Unit::Ratio => format!("{figure:.2}"),
+            Unit::Megabytes => format!("{figure:.1} MB"),
+            Unit::Bytes => format!("{figure:.0} B"),
+            Unit::Number => format!("{figure:.0}"),
+        }
+    }
+}
+
+impl Finding {
+    /// Our time against the baseline's, in microseconds.
+    pub fn ratio(what: impl Into<String>, target: impl Into<Option<f64>>, pair: &Pair) -> Self {
+        Self {
+            what: what.into(),
+            ours: microseconds(median(&pair.ours)),
+            baseline: microseconds(median(&pair.theirs)),
+            figure: pair.ratio(),
+            unit: Unit::Ratio,
+            spread: Some(pair.spread()),
+            target: target.into(),
+            raw: json!({"ours_us": pair.ours, "baseline_us": pair.theirs}),
+        }
+    }
+
+    /// A figure of ours that is not set against anybody's.
+    pub fn figure(what: impl Into<String>, figure: f64, unit: Unit, target: f64, raw: Value) -> Self {
+        let (ours, baseline) = (unit.show(figure), "–".to_owned());
+        Self { what: what.into(), ours, baseline, figure, unit, spread: None, target: Some(target), raw }
+    }
+
+    pub fn is_met(&self) -> Option<bool> {
+        // As precise as it is shown: what reads 1.00 is not above 1.0.
+        let shown = if self.unit == Unit::Ratio { (self.figure * 100.0).round() / 100.0 } else { self.figure };
+        self.target.map(|target| shown <= target)
+    }
+}
+
+pub fn microseconds(figure: f64) -> String {
+    if figure < 10_000.0 { format!("{figure:.0} µs") } else { format!("{:.1} ms", figure / 1000.0) }
+}
