@@ -75,4 +75,5 @@ COMMENT ON FUNCTION connector_pipeline.count_records(text) IS 'A part of backfil
 COMMENT ON FUNCTION connector_pipeline.start_backfill(bigint, uuid) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.open_backfill_job(uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.import_chunk(jsonb[], uuid, jsonb) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of backfill()';
