@@ -30,6 +30,7 @@ use pgrx::extension_sql_file;
 
 extension_sql_file!("../sql/sync_jobs.sql", name = "sync_jobs");
 extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = [api::connector_pipeline]);
+extension_sql_file!("../sql/duplicates.sql", name = "duplicates", requires = [api::connector_pipeline]);
 extension_sql_file!(
     "../sql/comments.sql",
     name = "comments",
@@ -46,6 +47,7 @@ extension_sql_file!(
         api::connector_pipeline::bootstrap_auth,
         "sync_jobs",
         "backfill",
+        "duplicates",
     ]
 );
 // Last, for it goes over all functions there are.
