@@ -16,6 +16,7 @@ mod counting;
 mod importing;
 mod inside_transactions;
 mod installing;
+mod merging;
 mod records;
 mod roles;
 mod sync_jobs;
