@@ -114,13 +114,23 @@ EXCEPTION WHEN foreign_key_violation THEN
 END
 $$;
 
+-- Takes no SET clause: an application's triggers on recordings run with the caller's search_path, as in any import.
 CREATE FUNCTION connector_pipeline.import_chunk(p_chunk jsonb[], p_user_id uuid, p_progress jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RETURN connector_pipeline.count_chunk(
+        p_chunk[1], @extschema@.run_pipeline_batch(pg_catalog.to_jsonb(p_chunk), p_user_id), p_progress
+    );
+END
+$$;
+
+CREATE FUNCTION connector_pipeline.count_chunk(p_first_record jsonb, p_result jsonb, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    result CONSTANT jsonb := @extschema@.run_pipeline_batch(to_jsonb(p_chunk), p_user_id);
-    done CONSTANT bigint := (p_progress ->> 'done')::bigint + (result ->> 'total')::bigint;
+    done CONSTANT bigint := (p_progress ->> 'done')::bigint + (p_result ->> 'total')::bigint;
     total CONSTANT bigint := greatest((p_progress ->> 'total')::bigint, done);
     rate CONSTANT numeric := done / greatest(
         extract(epoch FROM clock_timestamp() - (p_progress ->> 'started')::timestamptz), 0.001
@@ -128,11 +138,11 @@ DECLARE
     progress jsonb := p_progress || jsonb_build_object(
         'done', done,
         'total', total,
-        'imported', (p_progress ->> 'imported')::bigint + (result ->> 'imported')::bigint,
-        'skipped', (p_progress ->> 'skipped')::bigint + (result ->> 'skipped')::bigint,
-        'failed', (p_progress ->> 'failed')::bigint + (result ->> 'failed')::bigint
+        'imported', (p_progress ->> 'imported')::bigint + (p_result ->> 'imported')::bigint,
+        'skipped', (p_progress ->> 'skipped')::bigint + (p_result ->> 'skipped')::bigint,
+        'failed', (p_progress ->> 'failed')::bigint + (p_result ->> 'failed')::bigint
     );
-    first_owner CONSTANT text := p_chunk[1] ->> 'owner_user_id';
+    first_owner CONSTANT text := p_first_record ->> 'owner_user_id';
 BEGIN
     -- Without a p_user_id the job is that of the first record's owner.
     IF progress ->> 'job' IS NULL AND first_owner ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN

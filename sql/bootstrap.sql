@@ -3,7 +3,8 @@
 --
 -- Each part begins with the object that it makes and is skipped as a whole where that object is there already. Policies,
 -- grants and indexes belong to their table's part: to an application's own table none are added, for a permissive policy
--- widens what others have narrowed.
+-- widens what others have narrowed. What it has to have is apart: columns, in bootstrap/needed_columns.sql, and the
+-- unique indexes below that ON CONFLICT looks for, in bootstrap/needed_keys.sql.
 --
 -- Grants: on Supabase new tables in public are open to anon and authenticated by default privileges, hence the REVOKE
 -- before each GRANT. Policies speak of (SELECT auth.uid()), which PostgreSQL evaluates once a statement, not once a row.
@@ -202,6 +203,11 @@ CREATE POLICY vault_entries_delete ON @extschema@.vault_entries
         )
     );
 
+-- @ index vault_entries_vault_id_recording_id_key ON vault_entries
+-- For an adopted table: bootstrap()'s own has it as a constraint.
+CREATE UNIQUE INDEX vault_entries_vault_id_recording_id_key
+    ON @extschema@.vault_entries (vault_id, recording_id);
+
 -- @ policy recordings_select ON recordings
 -- Apart from the table, for it reads the entries. One's own, and what lies in a vault that one may look into, where that
 -- vault belongs to the recording's bank: an entry alone, which its author makes for any id, opens no other bank.
@@ -249,6 +255,11 @@ CREATE POLICY import_sources_delete ON @extschema@.import_sources
     FOR DELETE TO authenticated
     USING (user_id = (SELECT auth.uid()));
 
+-- @ index import_sources_user_id_source_app_key ON import_sources
+-- For an adopted table: bootstrap()'s own has it as a constraint.
+CREATE UNIQUE INDEX import_sources_user_id_source_app_key
+    ON @extschema@.import_sources (user_id, source_app);
+
 -- @ table sync_jobs
 CREATE TABLE @extschema@.sync_jobs (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -294,9 +305,6 @@ CREATE POLICY sync_jobs_update ON @extschema@.sync_jobs
 CREATE POLICY sync_jobs_delete ON @extschema@.sync_jobs
     FOR DELETE TO authenticated
     USING (user_id = (SELECT auth.uid()));
-
--- @ column sync_jobs.skipped_count
-ALTER TABLE @extschema@.sync_jobs ADD COLUMN skipped_count integer NOT NULL DEFAULT 0;
 
 -- @ table import_failures
 CREATE TABLE @extschema@.import_failures (
@@ -345,6 +353,11 @@ CREATE POLICY import_failures_update ON @extschema@.import_failures
 CREATE POLICY import_failures_delete ON @extschema@.import_failures
     FOR DELETE TO authenticated
     USING (user_id = (SELECT auth.uid()));
+
+-- @ index import_failures_user_id_record_key_key ON import_failures
+-- For an adopted table: bootstrap()'s own has it as a constraint.
+CREATE UNIQUE INDEX import_failures_user_id_record_key_key
+    ON @extschema@.import_failures (user_id, record_key) NULLS NOT DISTINCT;
 
 -- @ function source_metadata_ordered
 -- Made here, for it takes a row of recordings. jsonb keeps no order of keys; text does.

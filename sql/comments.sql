@@ -36,8 +36,8 @@ p_user_id: the user, NULL for the JWT''s subject.
 Raises 42501 where the caller may not act for that user, 23503 where there is no such user.';
 
 COMMENT ON FUNCTION connector_pipeline.bootstrap() IS
-'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there. Idempotent. Returns what it did, object by object.
-Raises where auth.users, auth.uid() or the API''s roles are missing (see bootstrap_auth()).';
+'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there: adds the columns and unique indexes that the pipeline needs, and changes nothing else. Idempotent. Returns what it did, object by object: created, exists, or left to its owner (a policy of a table that was there).
+Raises 55000 where auth.users, auth.uid() or the API''s roles are missing (see bootstrap_auth()), and where something that is there can''t serve: all of it in DETAIL, what to run in HINT, nothing changed.';
 
 COMMENT ON FUNCTION connector_pipeline.bootstrap_auth() IS
 'On plain PostgreSQL only: makes the schema auth with users and uid(), and the roles anon, authenticated and service_role, as Supabase has them. Returns what it did.
@@ -75,4 +75,23 @@ COMMENT ON FUNCTION connector_pipeline.count_records(text) IS 'A part of backfil
 COMMENT ON FUNCTION connector_pipeline.start_backfill(bigint, uuid) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.open_backfill_job(uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.import_chunk(jsonb[], uuid, jsonb) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of backfill()';
+
+COMMENT ON FUNCTION connector_pipeline.duplicates() IS
+'The keys (owner, source, external id) that more than one recording has, from before the dedup index. recording_ids: the oldest first, which is the one that check_duplicate() gives and merge_duplicates() keeps. bank_ids: the bank of each.
+Raises 42501 where policies may hide rows from the caller.';
+
+COMMENT ON FUNCTION connector_pipeline.merge_duplicates(boolean) IS
+'Keeps the oldest recording of each key that several have, moves to it the vault entries of the others and all that refers to them by a foreign key, and removes the others. Of several entries in one vault one stays, with the tags and notes of all. All or nothing.
+p_dry_run: true to learn what would be done, with nothing left of it; false to do it.
+Returns a row for each recording removed: kept_id, removed_id, removed_row (as it was), entries_moved (how many), entries_merged (those that went into another entry of their vault, as they were). A vault entry that was there twice has a row without removed_id.
+Locks recordings and vault_entries against writing (EXCLUSIVE), also in a dry run.
+Raises 22004 for a NULL p_dry_run, 55000 where duplicates lie in different banks, 23505 where rows that refer to them can''t refer to one, 42501 where policies may hide rows from the caller, 09000 where a trigger keeps what is to go. Then nothing has been changed.';
+
+COMMENT ON FUNCTION connector_pipeline.must_see_all_rows(regclass) IS 'A part of duplicates() and merge_duplicates()';
+COMMENT ON FUNCTION connector_pipeline.must_be_gone(regclass, uuid[]) IS 'A part of merge_duplicates()';
+COMMENT ON FUNCTION connector_pipeline.plan_merge() IS 'A part of merge_duplicates()';
+COMMENT ON FUNCTION connector_pipeline.report_merge(uuid[], uuid[], uuid[]) IS 'A part of merge_duplicates()';
+COMMENT ON FUNCTION connector_pipeline.merge_local_data(uuid[], uuid[]) IS 'A part of merge_duplicates()';
+COMMENT ON FUNCTION connector_pipeline.move_references(regclass, uuid[], uuid[]) IS 'A part of merge_duplicates()';

@@ -2,35 +2,56 @@
 
 use std::collections::HashSet;
 
-use pgrx::datum::DatumWithOid;
-use pgrx::{PgSqlErrorCode, Spi};
+use pgrx::PgSqlErrorCode;
 
-use crate::error::{Failure, OrRaise};
+use crate::catalog::{ask, rows, run};
+use crate::error::Failure;
 use crate::home::Home;
+use crate::obstacles;
 
 /// What was done: the object, and `created`, `exists`, or `left to its owner` for what belongs to an adopted table.
 pub type Report = Vec<(String, String)>;
 
-/// bootstrap(): each part of sql/bootstrap.sql whose object is not there yet.
+/// bootstrap(): each part of sql/bootstrap.sql whose object is not there yet, and the columns that an adopted table lacks.
+/// All of it or nothing.
 pub fn tables(home: &Home) -> Result<Report, Failure> {
     must_have_auth()?;
+    run(home, include_str!("../sql/bootstrap/lock.sql"));
+    obstacles::refuse(home)?;
     let mut made = HashSet::new();
     let mut report = Report::new();
     for part in Part::all(include_str!("../sql/bootstrap.sql")) {
-        let action = if part.exists(home) {
-            "exists"
-        } else if part.table.is_some_and(|table| !made.contains(table)) {
-            "left to its owner"
-        } else {
-            run(home, part.sql);
-            made.insert(part.name);
-            "created"
+        let is_of_new_table = part.table.is_some_and(|table| made.contains(table));
+        let exists = part.exists(home);
+        let action = match part.kind {
+            // As a constraint of the table.
+            "index" if exists && is_of_new_table => "created",
+            _ if exists => "exists",
+            // Policies are made for tables that bootstrap() makes, never for others'.
+            "policy" if !is_of_new_table => "left to its owner",
+            _ => {
+                run(home, part.sql);
+                made.insert(part.name);
+                "created"
+            }
         };
         report.push((part.object.to_owned(), action.to_owned()));
+        if part.kind == "table" && exists {
+            report.extend(add_missing_columns(home, part.name));
+        }
     }
     // PostgREST learns of new tables and functions.
     run(home, "NOTIFY pgrst, 'reload schema'");
     Ok(report)
+}
+
+fn add_missing_columns(home: &Home, table: &str) -> Report {
+    let missing = rows(include_str!("../sql/bootstrap/missing_columns.sql"), &[home.schema.into(), table.into()]);
+    let add = |[column, definition]: [String; 2]| {
+        run(home, &format!("ALTER TABLE @extschema@.{table} ADD COLUMN {column} {definition}"));
+        (format!("column {table}.{column}"), "created".to_owned())
+    };
+    missing.into_iter().map(add).collect()
 }
 
 /// bootstrap_auth(): what plain PostgreSQL lacks.
@@ -57,7 +78,6 @@ struct Part<'a> {
     object: &'a str,
     kind: &'a str,
     name: &'a str,
-    /// The table that a policy belongs to: policies are made for tables that bootstrap() makes, never for others'.
     table: Option<&'a str>,
     sql: &'a str,
 }
@@ -69,23 +89,21 @@ impl<'a> Part<'a> {
             let mut words = object.split(' ');
             let kind = words.next().unwrap_or_default();
             let name = words.next().unwrap_or_default();
-            let table = words.nth(1).filter(|_| kind == "policy");
-            Self { object, kind, name, table, sql }
+            Self { object, kind, name, table: words.nth(1), sql }
         })
     }
 
     fn exists(&self, home: &Home) -> bool {
-        let schema = home.schema.into();
-        let (owner, name) = self.name.split_once('.').unwrap_or((self.table.unwrap_or("recordings"), self.name));
-        let query = match self.kind {
-            "table" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1 AND relname = $3)",
-            "column" => include_str!("../sql/bootstrap/has_column.sql"),
-            "policy" => include_str!("../sql/bootstrap/has_policy.sql"),
-            "index" => include_str!("../sql/bootstrap/has_dedup_index.sql"),
-            "function" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = $1 AND proname = $3)",
-            other => unreachable!("sql/bootstrap.sql has parts of kind {other}"),
-        };
-        ask(query, &[schema, owner.into(), name.into()])
+        let (schema, name) = (home.schema.into(), self.name.into());
+        match (self.kind, self.table) {
+            ("table", None) => ask(include_str!("../sql/bootstrap/has_table.sql"), &[schema, name]),
+            ("index", Some(_)) => ask(include_str!("../sql/bootstrap/has_index.sql"), &[schema, name]),
+            ("policy", Some(table)) => {
+                ask(include_str!("../sql/bootstrap/has_policy.sql"), &[schema, name, table.into()])
+            }
+            ("function", None) => ask(include_str!("../sql/bootstrap/has_function.sql"), &[schema, name]),
+            _ => unreachable!("sql/bootstrap.sql has a part: {}", self.object),
+        }
     }
 }
 
@@ -105,18 +123,4 @@ fn must_have_auth() -> Result<(), Failure> {
         format!("{} missing: users and roles come from Supabase, or from bootstrap_auth()", missing.join(", "));
     Err(Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
         .hint("On plain PostgreSQL run SELECT * FROM connector_pipeline.bootstrap_auth() first."))
-}
-
-fn run(home: &Home, sql: &str) {
-    Spi::run(&sql.replace("@extschema@", &home.quoted)).map_err(broken).or_raise();
-}
-
-/// The answer to a question about the catalogs.
-fn ask(query: &str, args: &[DatumWithOid]) -> bool {
-    let answer = Spi::connect(|client| client.select(query, Some(1), args)?.first().get_one::<bool>());
-    answer.map_err(broken).or_raise().unwrap_or_default()
-}
-
-fn broken(error: pgrx::spi::SpiError) -> Failure {
-    Failure::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("SPI: {error}"))
 }

@@ -7,12 +7,14 @@ mod api;
 mod batch;
 mod bootstrap;
 mod caller;
+mod catalog;
 mod dedup;
 mod error;
 mod failures;
 mod home;
 mod import_counts;
 mod jsonb;
+mod obstacles;
 mod outcome;
 mod personal_bank;
 mod pipeline;
@@ -31,6 +33,7 @@ use pgrx::extension_sql_file;
 
 extension_sql_file!("../sql/sync_jobs.sql", name = "sync_jobs");
 extension_sql_file!("../sql/backfill.sql", name = "backfill", requires = [api::connector_pipeline]);
+extension_sql_file!("../sql/duplicates.sql", name = "duplicates", requires = [api::connector_pipeline]);
 extension_sql_file!(
     "../sql/comments.sql",
     name = "comments",
@@ -47,6 +50,7 @@ extension_sql_file!(
         api::connector_pipeline::bootstrap_auth,
         "sync_jobs",
         "backfill",
+        "duplicates",
     ]
 );
 // Last, for it goes over all functions there are.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::home::Home;
 use crate::statement::Access;
-use crate::store::Store;
-use crate::table_owner;
+use crate::store::{OWNER_ROLES, Store};
+use crate::{subtransaction, table_owner};
 
 const TABLES: [&CStr; 4] = [c"banks", c"bank_memberships", c"vaults", c"vault_memberships"];
 
@@ -23,11 +23,30 @@ pub fn ensure(home: &Home, store: &Store, user: Uuid) -> Result<Uuid, Failure> {
         store.lock_personal_bank(user);
         // Whoever held the lock has committed by now, after our snapshot was taken perhaps.
         match store.find_personal_bank(Access::Latest, user) {
-            None => store.create_personal_bank(user).ok_or_else(no_bank_made),
+            None => create(store, user),
             Some(_) if sees_only_its_snapshot() => made_by_another_transaction().raise(),
             Some(bank) => Ok(bank),
         }
     })?
+}
+
+/// Makes the bank with the first names for an owner that the tables take: an application's CHECK, or its enum, may know
+/// other ones than ours.
+fn create(store: &Store, user: Uuid) -> Result<Uuid, Failure> {
+    let mut refused = None;
+    for roles in 0..OWNER_ROLES.len() {
+        match subtransaction::run(|| store.create_personal_bank(user, roles)) {
+            Ok(bank) => return bank.ok_or_else(no_bank_made),
+            Err(failure) if is_about_a_name(&failure) => _ = refused.get_or_insert(failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(refused.expect("there are roles to try"))
+}
+
+fn is_about_a_name(failure: &Failure) -> bool {
+    failure.is(PgSqlErrorCode::ERRCODE_CHECK_VIOLATION)
+        || failure.is(PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION)
 }
 
 fn sees_only_its_snapshot() -> bool {

@@ -81,6 +81,10 @@ pub struct JobProgress<'a> {
     pub failed_ids: Vec<&'a str>,
 }
 
+/// What applications call the owner of a bank, and the owner of a vault: ours first. The look-ups take either for banks.
+pub const OWNER_ROLES: [[&str; 2]; 4] =
+    [["owner", "owner"], ["bank_owner", "vault_owner"], ["bank_owner", "owner"], ["owner", "vault_owner"]];
+
 /// The tables of one schema, with statements that are prepared when first used and kept for the session.
 pub struct Store {
     home: Home,
@@ -95,7 +99,8 @@ pub struct Store {
     find_vault_entries: Kept,
     find_personal_bank: Kept,
     lock_personal_bank: Kept,
-    create_personal_bank: Kept,
+    /// For each of [`OWNER_ROLES`].
+    create_personal_bank: [Kept; OWNER_ROLES.len()],
     count_imports: Kept,
     lock_sync_job: Kept,
     add_to_sync_job: Kept,
@@ -132,7 +137,10 @@ impl Store {
             find_vault_entries: kept(include_str!("../sql/pipeline/find_vault_entries.sql")),
             find_personal_bank: kept(include_str!("../sql/pipeline/find_personal_bank.sql")),
             lock_personal_bank: kept(include_str!("../sql/pipeline/lock_personal_bank.sql")),
-            create_personal_bank: kept(include_str!("../sql/pipeline/create_personal_bank.sql")),
+            create_personal_bank: OWNER_ROLES.map(|[bank, vault]| {
+                let template = include_str!("../sql/pipeline/create_personal_bank.sql");
+                Kept::new(&template.replace("@bank_owner@", bank).replace("@vault_owner@", vault), &home)
+            }),
             count_imports: kept(include_str!("../sql/pipeline/count_imports.sql")),
             lock_sync_job: kept(include_str!("../sql/pipeline/lock_sync_job.sql")),
             add_to_sync_job: kept(include_str!("../sql/pipeline/add_to_sync_job.sql")),
@@ -228,9 +236,9 @@ impl Store {
         self.lock_personal_bank.query(Access::Write, &[one(user)], |_| ());
     }
 
-    /// Makes a personal bank with its vault, and the user its owner.
-    pub fn create_personal_bank(&self, user: Uuid) -> Option<Uuid> {
-        self.create_personal_bank.query(Access::Write, &[one(user)], |row| row.uuid(1)).pop().flatten()
+    /// Makes a personal bank with its vault, and the user its owner, by names of [`OWNER_ROLES`].
+    pub fn create_personal_bank(&self, user: Uuid, roles: usize) -> Option<Uuid> {
+        self.create_personal_bank[roles].query(Access::Write, &[one(user)], |row| row.uuid(1)).pop().flatten()
     }
 
     /// How many recordings a user has from each source.

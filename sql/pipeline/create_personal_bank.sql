@@ -1,4 +1,5 @@
 -- A personal bank with its owner and its personal vault.
+-- The roles are literals, not parameters, for they may be labels of an enum.
 -- $1 the owner, an array of one. Rows: the bank's id.
 WITH owner AS (
     SELECT pg_catalog.unnest($1) AS user_id
@@ -11,7 +12,7 @@ bank AS (
 ),
 membership AS (
     INSERT INTO @extschema@.bank_memberships (bank_id, user_id, role)
-    SELECT bank.id, owner.user_id, 'owner'
+    SELECT bank.id, owner.user_id, '@bank_owner@'
     FROM bank, owner
 ),
 vault AS (
@@ -22,7 +23,7 @@ vault AS (
 ),
 vault_membership AS (
     INSERT INTO @extschema@.vault_memberships (vault_id, user_id, role)
-    SELECT vault.id, owner.user_id, 'owner'
+    SELECT vault.id, owner.user_id, '@vault_owner@'
     FROM vault, owner
 )
 SELECT id FROM bank

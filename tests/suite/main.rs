@@ -4,8 +4,10 @@
 //! `cargo pgrx test` starts. The tests know nothing but SQL: with CONNECTOR_PIPELINE_TEST_SETUP naming an SQL file that
 //! a superuser runs instead of CREATE EXTENSION and bootstrap(), the suite judges another implementation of the contract.
 
+mod catalog;
 mod support;
 
+mod adopting;
 mod backfills;
 mod batches;
 mod checking;
@@ -14,6 +16,7 @@ mod counting;
 mod importing;
 mod inside_transactions;
 mod installing;
+mod merging;
 mod records;
 mod roles;
 mod sync_jobs;

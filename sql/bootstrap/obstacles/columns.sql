@@ -1,0 +1,141 @@
+-- Columns that can't serve: of another type, generated, or missing where only the application knows what to put there.
+-- And columns of the application's own that no import can fill.
+-- $1 schema. Rows: table, object, what is wrong with it, what to run.
+WITH relation AS (
+    SELECT
+        class.oid,
+        class.relname,
+        pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified,
+        -- May fill any column.
+        EXISTS (
+            SELECT
+            FROM pg_catalog.pg_trigger AS trigger
+            WHERE trigger.tgrelid = class.oid
+                AND NOT trigger.tgisinternal
+                -- ROW, BEFORE and INSERT, as in pg_trigger.h.
+                AND trigger.tgtype & 7 = 7
+        ) AS has_insert_trigger
+    FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE class.relnamespace = $1 AND class.relkind IN ('r', 'p')
+),
+present AS (
+    SELECT
+        attribute.attrelid,
+        attribute.attname,
+        attribute.attnotnull,
+        attribute.attgenerated,
+        attribute.attidentity,
+        pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) AS type_name,
+        -- What the statements see. A domain over uuid they don't take for one.
+        CASE
+            WHEN type.typtype = 'd' AND type.typbasetype <> 'uuid'::pg_catalog.regtype THEN type.typbasetype
+            WHEN type.typtype = 'e' THEN 'anyenum'::pg_catalog.regtype
+            ELSE type.oid
+        END AS type,
+        pg_catalog.pg_get_expr(attribute_default.adbin, attribute_default.adrelid) AS default_value
+    FROM pg_catalog.pg_attribute AS attribute
+    JOIN pg_catalog.pg_type AS type ON type.oid = attribute.atttypid
+    LEFT JOIN pg_catalog.pg_attrdef AS attribute_default
+        ON attribute_default.adrelid = attribute.attrelid AND attribute_default.adnum = attribute.attnum
+    WHERE attribute.attnum > 0 AND NOT attribute.attisdropped
+),
+wrong AS (
+    SELECT
+        needed.table_name,
+        pg_catalog.quote_ident(needed.column_name) AS column_name,
+        needed.serving[1] AS wanted,
+        relation.qualified,
+        present.type_name,
+        present.default_value,
+        -- How a value becomes one of the type that is wanted.
+        CASE
+            WHEN needed.serving[1] = 'timestamptz'::pg_catalog.regtype
+                AND present.type = 'timestamp'::pg_catalog.regtype
+                THEN '%1$s AT TIME ZONE ''UTC'''
+            WHEN needed.serving[1] = 'text[]'::pg_catalog.regtype
+                AND present.type IN ('jsonb'::pg_catalog.regtype, 'json'::pg_catalog.regtype)
+                THEN 'translate((%1$s)::text, ''[]'', ''{}'')::text[]'
+            -- Numbers are no uuids: such a column has to make room for another.
+            WHEN needed.serving[1] = 'uuid'::pg_catalog.regtype
+                AND present.type IN ('integer'::pg_catalog.regtype, 'bigint'::pg_catalog.regtype)
+                THEN NULL
+            ELSE '(%1$s)::text::%2$s'
+        END AS conversion
+    FROM (@needed_columns@) AS needed
+    JOIN relation ON relation.relname = needed.table_name
+    JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
+    WHERE present.type <> ALL (needed.serving)
+)
+SELECT
+    wrong.table_name,
+    pg_catalog.format('column %s.%s', wrong.table_name, wrong.column_name),
+    pg_catalog.format('is of type %s, and has to be %s', wrong.type_name, wrong.wanted),
+    CASE
+        WHEN wrong.conversion IS NULL
+            THEN pg_catalog.format('ALTER TABLE %s RENAME COLUMN %s TO old_%2$s;', wrong.qualified, wrong.column_name)
+        WHEN wrong.default_value IS NULL
+            THEN pg_catalog.format(
+                'ALTER TABLE %s ALTER COLUMN %s TYPE %s USING %s;',
+                wrong.qualified, wrong.column_name, wrong.wanted,
+                pg_catalog.format(wrong.conversion, wrong.column_name, wrong.wanted)
+            )
+        ELSE pg_catalog.format(
+            'ALTER TABLE %1$s ALTER COLUMN %2$s DROP DEFAULT, '
+                'ALTER COLUMN %2$s TYPE %3$s USING %4$s, ALTER COLUMN %2$s SET DEFAULT %5$s;',
+            wrong.qualified, wrong.column_name, wrong.wanted,
+            pg_catalog.format(wrong.conversion, wrong.column_name, wrong.wanted),
+            pg_catalog.format(wrong.conversion, wrong.default_value, wrong.wanted)
+        )
+    END
+FROM wrong
+UNION ALL
+SELECT
+    needed.table_name,
+    pg_catalog.format('column %s.%s', needed.table_name, needed.column_name),
+    'is generated, and the pipeline has to write it',
+    pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION;', relation.qualified, present.attname)
+FROM (@needed_columns@) AS needed
+JOIN relation ON relation.relname = needed.table_name
+JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
+WHERE needed.is_filled AND present.attgenerated <> ''
+UNION ALL
+SELECT
+    needed.table_name,
+    pg_catalog.format('column %s.%s', needed.table_name, needed.column_name),
+    'is missing, and what the rows that are there have in it is for the application to say',
+    pg_catalog.format(
+        'ALTER TABLE %s ADD COLUMN %I %s; -- and fill it', relation.qualified, needed.column_name, needed.definition
+    )
+FROM (@needed_columns@) AS needed
+JOIN relation ON relation.relname = needed.table_name
+WHERE NOT needed.is_added
+    AND NOT EXISTS (
+        SELECT FROM present WHERE present.attrelid = relation.oid AND present.attname = needed.column_name
+    )
+UNION ALL
+SELECT
+    relation.relname::pg_catalog.text,
+    pg_catalog.format('column %s.%s', relation.relname, present.attname),
+    'is NOT NULL without a default, and the pipeline does not fill it',
+    CASE
+        WHEN present.attname = 'id'
+            THEN pg_catalog.format('ALTER TABLE %s ALTER COLUMN id SET DEFAULT gen_random_uuid();', relation.qualified)
+        ELSE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', relation.qualified, present.attname)
+    END
+FROM relation
+JOIN present ON present.attrelid = relation.oid
+-- Of the tables that every import writes. Banks and vaults an application may make all by itself.
+WHERE relation.relname IN ('recordings', 'vault_entries', 'import_sources', 'sync_jobs', 'import_failures')
+    AND NOT relation.has_insert_trigger
+    AND present.attnotnull
+    AND present.default_value IS NULL
+    AND present.attidentity = ''
+    AND NOT EXISTS (
+        SELECT
+        FROM (@needed_columns@) AS needed
+        WHERE needed.table_name = relation.relname
+            AND needed.column_name = present.attname
+            AND needed.is_filled
+    )
+ORDER BY 1, 2
