@@ -82,7 +82,7 @@ impl<'a> Part<'a> {
             "column" => include_str!("../sql/bootstrap/has_column.sql"),
             "policy" => include_str!("../sql/bootstrap/has_policy.sql"),
             "index" => include_str!("../sql/bootstrap/has_dedup_index.sql"),
-            "function" => "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = $1 AND proname = $3)",
+            "function" => include_str!("../sql/bootstrap/has_function.sql"),
             other => unreachable!("sql/bootstrap.sql has parts of kind {other}"),
         };
         ask(query, &[schema, owner.into(), name.into()])
