@@ -96,8 +96,10 @@ pub fn call_everything(db: &Database, source: &str) {
     let ordered = sql("SELECT @home@.source_metadata_ordered(r)::text FROM @home@.recordings AS r WHERE id = $1");
     assert_eq!(alice.value::<String>(&ordered, &[&first]), r#"{"external_id": "first"}"#);
 
-    let done: Vec<String> = owner.column("SELECT DISTINCT action FROM connector_pipeline.bootstrap()", &[]);
-    assert_eq!(done, ["exists"]);
+    // Undone: the tour leaves a database of an older version as it is.
+    owner.run("BEGIN");
+    assert!(!owner.query("SELECT * FROM connector_pipeline.bootstrap()", &[]).is_empty());
+    owner.run("ROLLBACK");
     assert_eq!(owner.sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
 }
 
