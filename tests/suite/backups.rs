@@ -42,7 +42,7 @@ fn run(db: &Database, program: &str, arguments: &[&str]) {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("{folder}/{program}: {error}"));
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program}: {} {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
 fn assert_comes_back(format: &str, restore: impl Fn(&Database, &str)) {
