@@ -4,7 +4,7 @@ PG_CONFIG ?= pg_config
 
 .PHONY: help
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: demo
 demo: ## Set up, build, start a private PostgreSQL, import records of four sources twice, show the result
@@ -18,6 +18,10 @@ clean-demo: ## Stop the demo's PostgreSQL and remove it with its data
 test: ## Set up, build, run all tests on a private PostgreSQL 18
 	@dev/test
 
+.PHONY: matrix
+matrix: ## The same on PostgreSQL 15, 16, 17 and 18, and a database with data moved from 15 to 18
+	@dev/matrix
+
 .PHONY: bench
 bench: ## Measure it against what one would write instead (about 15 minutes)
 	@dev/bench
@@ -26,8 +30,16 @@ bench: ## Measure it against what one would write instead (about 15 minutes)
 install: ## Install a release build into the PostgreSQL of PG_CONFIG (15 to 18)
 	@dev/install $(PG_CONFIG)
 
+.PHONY: package
+package: ## Make an archive that installs without Rust, for the PostgreSQL of PG_CONFIG or for 18
+	@dev/package $(if $(filter file,$(origin PG_CONFIG)),,$(PG_CONFIG))
+
+.PHONY: check-package
+check-package: ## Install the archive for 18 into a second private PostgreSQL, without Rust, and use it
+	@dev/check-package
+
 .PHONY: lint
-lint: ## cargo fmt and clippy, warnings are errors
+lint: ## cargo fmt and clippy, warnings are errors; released scripts are as they were
 	@dev/lint
 
 .PHONY: clean

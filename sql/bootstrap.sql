@@ -360,18 +360,19 @@ CREATE UNIQUE INDEX import_failures_user_id_record_key_key
     ON @extschema@.import_failures (user_id, record_key) NULLS NOT DISTINCT;
 
 -- @ function source_metadata_ordered
--- Made here, for it takes a row of recordings. jsonb keeps no order of keys; text does.
-CREATE FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) RETURNS json
+-- Made here, for it takes a row of recordings. jsonb keeps no order of keys; text does. A string for a body, hence the names
+-- in full: where PostgreSQL has parsed a body that takes a row apart, 15 refuses to add a column with a default to the
+-- table. OR REPLACE for those of 0.1.0.
+CREATE OR REPLACE FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN (
-    SELECT
-        ('{' || COALESCE(string_agg(
-            to_json(field.key)::text || ': ' || field.value::text,
-            ', ' ORDER BY field.key <> 'external_id', field.position
-        ), '') || '}')::json
-    FROM jsonb_each(($1).source_metadata) WITH ORDINALITY AS field (key, value, position)
+AS $$
+    SELECT pg_catalog.concat('{', pg_catalog.string_agg(
+        pg_catalog.concat(pg_catalog.to_json(field.key), ': ', field.value),
+        ', ' ORDER BY field.key OPERATOR(pg_catalog.<>) 'external_id', field.position
+    ), '}')::pg_catalog.json
+    FROM pg_catalog.jsonb_each(($1).source_metadata) WITH ORDINALITY AS field (key, value, position)
     HAVING ($1).source_metadata IS NOT NULL
-);
+$$;
 COMMENT ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) IS
     'source_metadata with external_id as its first key; a computed column: select=*,source_metadata_ordered';
 REVOKE ALL ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) FROM PUBLIC, anon, authenticated;

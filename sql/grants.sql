@@ -55,7 +55,8 @@ BEGIN
         GRANT USAGE ON SCHEMA connector_pipeline TO pg_database_owner;
     END IF;
     IF api_roles IS NOT NULL THEN
-        EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA @extschema@ TO %s', api_roles);
+        -- Not with format(): the schema's name may have a % in it.
+        EXECUTE pg_catalog.concat('GRANT USAGE ON SCHEMA @extschema@ TO ', api_roles);
     END IF;
 END
 $$;

@@ -85,7 +85,7 @@ fn the_functions_have_the_names_arguments_and_kinds_of_the_contract() {
             || CASE provolatile WHEN 's' THEN ' STABLE' ELSE '' END
             || CASE WHEN prosecdef THEN ' SECURITY DEFINER' ELSE '' END
             || CASE WHEN proisstrict AND pronargs > 0 THEN ' STRICT' ELSE '' END
-        FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname";
+        FROM pg_proc WHERE pronamespace = quote_ident(current_schema())::regnamespace ORDER BY proname";
     let found: Vec<String> = db.table_owner().column(signatures, &[]);
     for expected in [
         "check_duplicate(p_user_id uuid, p_source_app text, p_external_id text) jsonb STABLE",
@@ -105,11 +105,11 @@ fn every_function_and_table_has_a_comment() {
     let db = Database::new();
     let bare = "
         SELECT oid::regprocedure::text FROM pg_proc
-        WHERE pronamespace IN ('public'::regnamespace, 'connector_pipeline'::regnamespace)
+        WHERE pronamespace IN (quote_ident(current_schema())::regnamespace, 'connector_pipeline'::regnamespace)
             AND obj_description(oid, 'pg_proc') IS NULL
         UNION ALL
         SELECT oid::regclass::text FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL";
+        WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r' AND obj_description(oid, 'pg_class') IS NULL";
     assert_eq!(db.superuser().column::<String>(bare, &[]), Vec::<String>::new());
 }
 
@@ -131,7 +131,7 @@ fn bootstrap_binds_no_function_of_the_callers_search_path() {
     let db = Database::empty();
     let mut superuser = db.superuser();
     superuser.run(
-        "CREATE FUNCTION public.to_json(text) RETURNS json LANGUAGE sql AS $$ SELECT '\"hijacked\"'::json $$;
+        "CREATE FUNCTION to_json(text) RETURNS json LANGUAGE sql AS $$ SELECT '\"hijacked\"'::json $$;
          CREATE EXTENSION connector_pipeline;
          SELECT connector_pipeline.bootstrap_auth();
          SELECT connector_pipeline.bootstrap()",

@@ -3,12 +3,17 @@
 //! The server is the one that CONNECTOR_PIPELINE_TEST_URL names (a superuser's connection string), else the one that
 //! `cargo pgrx test` starts. The tests know nothing but SQL: with CONNECTOR_PIPELINE_TEST_SETUP naming an SQL file that
 //! a superuser runs instead of CREATE EXTENSION and bootstrap(), the suite judges another implementation of the contract.
+//! CONNECTOR_PIPELINE_TEST_SCHEMA names a schema to install into, which takes the place of public.
 
 mod catalog;
+mod comparison;
 mod support;
+mod tour;
 
 mod adopting;
+mod any_schema;
 mod backfills;
+mod backups;
 mod batches;
 mod checking;
 mod concurrency;
@@ -20,4 +25,5 @@ mod merging;
 mod records;
 mod roles;
 mod sync_jobs;
+mod upgrading;
 mod vault_entries;

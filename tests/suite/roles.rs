@@ -89,10 +89,10 @@ fn nothing_is_granted_to_public_or_anon() {
         SELECT object::text || ' to ' || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE 'anon' END
         FROM (
             SELECT oid::regprocedure::text AS object, (aclexplode(coalesce(proacl, acldefault('f', proowner)))).grantee
-            FROM pg_proc WHERE pronamespace IN ('public'::regnamespace, 'connector_pipeline'::regnamespace)
+            FROM pg_proc WHERE pronamespace IN (quote_ident(current_schema())::regnamespace, 'connector_pipeline'::regnamespace)
             UNION ALL
             SELECT oid::regclass::text, (aclexplode(coalesce(relacl, acldefault('r', relowner)))).grantee
-            FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+            FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r'
         ) AS objects
         WHERE grantee = 0 OR grantee = 'anon'::regrole";
     assert_eq!(db.superuser().column::<String>(granted, &[]), Vec::<String>::new());
@@ -102,13 +102,14 @@ fn nothing_is_granted_to_public_or_anon() {
 fn supabases_default_privileges_open_nothing() {
     let db = Database::empty();
     let mut superuser = db.superuser();
-    superuser.run(
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;
-         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated, service_role;
+    let schema = superuser.schema();
+    superuser.run(&format!(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;
+         ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT ALL ON TABLES TO anon, authenticated, service_role;
          CREATE EXTENSION connector_pipeline;
          SELECT connector_pipeline.bootstrap_auth();
-         SELECT connector_pipeline.bootstrap();",
-    );
+         SELECT connector_pipeline.bootstrap();"
+    ));
     assert_eq!(db.anon().sqlstate("SELECT run_pipeline('{}')", &[]), "42501");
     assert_eq!(db.anon().sqlstate("SELECT FROM recordings", &[]), "42501");
     let mut alice = db.authenticated(ALICE);
@@ -121,10 +122,10 @@ fn every_table_has_row_level_security_and_policies_for_authenticated_only() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let without = "SELECT relname::text FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND NOT relrowsecurity";
+        WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r' AND NOT relrowsecurity";
     assert_eq!(owner.column::<String>(without, &[]), Vec::<String>::new());
     let mut tables: Vec<String> = owner.column(
-        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'",
+        "SELECT relname::text FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r'",
         &[],
     );
     let mut expected = TABLES.map(str::to_owned).to_vec();
@@ -132,7 +133,7 @@ fn every_table_has_row_level_security_and_policies_for_authenticated_only() {
     expected.sort();
     assert_eq!(tables, expected);
     let others = "SELECT tablename || '.' || policyname FROM pg_policies
-        WHERE schemaname = 'public' AND roles <> '{authenticated}'";
+        WHERE schemaname = current_schema() AND roles <> '{authenticated}'";
     assert_eq!(owner.column::<String>(others, &[]), Vec::<String>::new());
     let uncovered = "SELECT tablename::text FROM unnest($1::text[]) AS t (tablename)
         WHERE NOT EXISTS (SELECT FROM pg_policies p WHERE p.tablename = t.tablename)";
@@ -146,7 +147,7 @@ fn every_foreign_key_has_an_index() {
     let unindexed = "
         SELECT conrelid::regclass || '.' || conname
         FROM pg_constraint
-        WHERE contype = 'f' AND connamespace = 'public'::regnamespace
+        WHERE contype = 'f' AND connamespace = quote_ident(current_schema())::regnamespace
             AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1])";
     assert_eq!(db.table_owner().column::<String>(unindexed, &[]), Vec::<String>::new());
 }
@@ -235,13 +236,14 @@ fn ensure_personal_bank_is_for_oneself_or_by_those_above_the_policies() {
 fn definer_functions_run_the_owners_code_with_the_owners_rights() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    owner.run(
+    let schema = owner.schema();
+    owner.run(&format!(
         "CREATE TABLE ran_as (who text);
          CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$
-             BEGIN INSERT INTO public.ran_as VALUES (current_user); RETURN NEW; END $$;
+             BEGIN INSERT INTO {schema}.ran_as VALUES (current_user); RETURN NEW; END $$;
          CREATE TRIGGER spy BEFORE INSERT ON banks FOR EACH ROW EXECUTE FUNCTION spy();
-         GRANT INSERT ON ran_as TO PUBLIC",
-    );
+         GRANT INSERT ON ran_as TO PUBLIC"
+    ));
     db.superuser().value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
     db.authenticated(BOB).value::<Uuid>("SELECT ensure_personal_bank()", &[]);
     assert_eq!(owner.column::<String>("SELECT DISTINCT who FROM ran_as", &[]), ["app_owner"]);
@@ -279,13 +281,14 @@ fn code_that_runs_within_a_superusers_command_acts_for_nobody_else() {
     let mut superuser = db.superuser();
     superuser.run("CREATE SCHEMA m AUTHORIZATION authenticated");
     let mut bob = db.authenticated(BOB);
+    let schema = superuser.schema();
     bob.run(&format!(
         "CREATE TABLE m.t (i int);
          CREATE TABLE m.loot (told text);
          INSERT INTO m.t VALUES (1);
          CREATE FUNCTION m.steal(i int) RETURNS int LANGUAGE plpgsql AS $$
          BEGIN
-             INSERT INTO m.loot SELECT c::text FROM public.get_import_counts('{ALICE}') AS c;
+             INSERT INTO m.loot SELECT c::text FROM {schema}.get_import_counts('{ALICE}') AS c;
              RETURN i;
          EXCEPTION WHEN OTHERS THEN
              INSERT INTO m.loot VALUES (sqlstate);

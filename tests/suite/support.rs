@@ -1,4 +1,6 @@
 //! A database for each test, and sessions in it by every role.
+//!
+//! The extension is in the schema public, or in the one that CONNECTOR_PIPELINE_TEST_SCHEMA names: then there is no public.
 
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -52,16 +54,24 @@ impl Database {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         maintenance().run(&format!("CREATE DATABASE {name} TEMPLATE {} OWNER app_owner", template()));
+        set_search_path(&name);
         Self { name, _place: place }
     }
 
-    /// A database without anything.
+    /// A database without anything but the schema that the extension goes to.
     pub fn empty() -> Self {
+        let db = Self::blank();
+        make_schema(&mut db.superuser());
+        db
+    }
+
+    /// A database as pg_restore wants it.
+    pub fn blank() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("empty_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let place = shared();
         template();
-        maintenance().run(&format!("CREATE DATABASE {name} TEMPLATE template0 OWNER app_owner"));
+        create_database(&name);
         Self { name, _place: place }
     }
 
@@ -179,6 +189,11 @@ impl Session {
         self.value("SELECT run_pipeline($1)", &[record])
     }
 
+    /// The schema that everything is made in, quoted where it has to be.
+    pub fn schema(&mut self) -> String {
+        self.value("SELECT quote_ident(current_schema())", &[])
+    }
+
     pub fn count(&mut self, table: &str) -> i64 {
         self.value(&format!("SELECT count(*) FROM {table}"), &[])
     }
@@ -270,11 +285,42 @@ fn template() -> &'static str {
                 maintenance.run(&format!("CREATE ROLE {role}"));
             }
         }
-        maintenance.run(&format!("CREATE DATABASE {name} TEMPLATE template0 OWNER app_owner"));
-        let database = Session::open(server().clone().dbname(&name));
+        create_database(&name);
+        let mut database = Session::open(server().clone().dbname(&name));
+        make_schema(&mut database);
         set_up(database, Session::open(server().clone().user("app_owner").dbname(&name)));
         name
     })
+}
+
+/// The schema of the tests, as an SQL name.
+fn schema() -> Option<String> {
+    let name = env::var("CONNECTOR_PIPELINE_TEST_SCHEMA").ok()?;
+    Some(format!("\"{}\"", name.replace('"', "\"\"")))
+}
+
+fn create_database(name: &str) {
+    maintenance().run(&format!("CREATE DATABASE {name} TEMPLATE template0 OWNER app_owner"));
+    set_search_path(name);
+    if schema().is_some() {
+        Session::open(server().clone().dbname(name)).run("DROP SCHEMA public");
+    }
+}
+
+/// Owned by whoever owns the database, and open to PUBLIC for look-ups, like public.
+fn make_schema(superuser: &mut Session) {
+    if let Some(schema) = schema() {
+        superuser.run(&format!(
+            "CREATE SCHEMA {schema} AUTHORIZATION pg_database_owner; GRANT USAGE ON SCHEMA {schema} TO PUBLIC"
+        ));
+    }
+}
+
+/// So that tests need not name the schema. A copy of a database doesn't copy it.
+fn set_search_path(database: &str) {
+    if let Some(schema) = schema() {
+        maintenance().run(&format!("ALTER DATABASE {database} SET search_path = {schema}"));
+    }
 }
 
 /// Databases of earlier runs: the template of a run stays, for nothing runs after its last test.
@@ -282,6 +328,14 @@ fn drop_leftovers(maintenance: &mut Session) {
     let pattern = r"^(test|empty|template)_[0-9]+(_[0-9]+)?$";
     for name in maintenance.column::<String>("SELECT datname::text FROM pg_database WHERE datname ~ $1", &[&pattern]) {
         maintenance.run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+    }
+}
+
+/// What a test does that has installed the extension itself.
+pub fn make_users(superuser: &mut Session) {
+    superuser.run("GRANT anon, authenticated, service_role TO authenticator");
+    for (user, email) in [(ALICE, "alice@example.com"), (BOB, "bob@example.com")] {
+        superuser.query("INSERT INTO auth.users (id, email) VALUES ($1, $2)", &[&user, &email]);
     }
 }
 
@@ -293,10 +347,7 @@ fn set_up(mut superuser: Session, mut owner: Session) {
             owner.run("SELECT connector_pipeline.bootstrap()");
         }
     }
-    superuser.run("GRANT anon, authenticated, service_role TO authenticator");
-    for (user, email) in [(ALICE, "alice@example.com"), (BOB, "bob@example.com")] {
-        superuser.query("INSERT INTO auth.users (id, email) VALUES ($1, $2)", &[&user, &email]);
-    }
+    make_users(&mut superuser);
 }
 
 /// A business bank with a vault, and a user who is a member of both.

@@ -1,0 +1,362 @@
+-- The tables of connector_pipeline, as bootstrap() makes them: ordinary tables of whoever runs it, no members of the
+-- extension, so that pg_dump keeps them and DROP EXTENSION leaves them alone.
+--
+-- Each part begins with the object that it makes and is skipped as a whole where that object is there already. Policies,
+-- grants and indexes belong to their table's part: to an application's own table none are added, for a permissive policy
+-- widens what others have narrowed.
+--
+-- Grants: on Supabase new tables in public are open to anon and authenticated by default privileges, hence the REVOKE
+-- before each GRANT. Policies speak of (SELECT auth.uid()), which PostgreSQL evaluates once a statement, not once a row.
+
+-- @ table banks
+-- A bank is a tenant: nothing crosses its border.
+CREATE TABLE @extschema@.banks (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    name text NOT NULL,
+    type text NOT NULL DEFAULT 'personal' CHECK (type IN ('personal', 'business')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE @extschema@.banks IS 'Tenants: the personal bank of a user, or the bank of a business';
+REVOKE ALL ON TABLE @extschema@.banks FROM PUBLIC, anon, authenticated;
+GRANT SELECT ON TABLE @extschema@.banks TO authenticated;
+GRANT ALL ON TABLE @extschema@.banks TO service_role;
+ALTER TABLE @extschema@.banks ENABLE ROW LEVEL SECURITY;
+
+-- @ table bank_memberships
+CREATE TABLE @extschema@.bank_memberships (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    bank_id uuid NOT NULL REFERENCES @extschema@.banks (id) ON DELETE CASCADE,
+    user_id uuid NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
+    role text NOT NULL DEFAULT 'member' CHECK (role IN ('owner', 'admin', 'member')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (bank_id, user_id)
+);
+COMMENT ON TABLE @extschema@.bank_memberships IS 'Who belongs to a bank, and as what';
+-- For the foreign key, for the policies below and for the pipeline's look-up of a user's banks.
+CREATE INDEX bank_memberships_user_id_idx ON @extschema@.bank_memberships (user_id);
+REVOKE ALL ON TABLE @extschema@.bank_memberships FROM PUBLIC, anon, authenticated;
+GRANT SELECT ON TABLE @extschema@.bank_memberships TO authenticated;
+GRANT ALL ON TABLE @extschema@.bank_memberships TO service_role;
+ALTER TABLE @extschema@.bank_memberships ENABLE ROW LEVEL SECURITY;
+-- Only one's own: a policy that showed the other members would have to read this table, and so itself.
+CREATE POLICY bank_memberships_select ON @extschema@.bank_memberships
+    FOR SELECT TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+
+-- @ policy banks_select ON banks
+-- Apart from the table, for it reads the memberships. Members see their banks; making them is the application's part.
+CREATE POLICY banks_select ON @extschema@.banks
+    FOR SELECT TO authenticated
+    USING (id IN (SELECT bank_id FROM @extschema@.bank_memberships WHERE user_id = (SELECT auth.uid())));
+
+-- @ table vaults
+CREATE TABLE @extschema@.vaults (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    bank_id uuid NOT NULL REFERENCES @extschema@.banks (id) ON DELETE CASCADE,
+    name text NOT NULL,
+    vault_type text NOT NULL DEFAULT 'personal' CHECK (vault_type IN ('personal', 'team')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE @extschema@.vaults IS 'Collections of recordings within a bank, shared among their members';
+-- For the foreign key, and for the pipeline's look-up of a bank's personal vault.
+CREATE INDEX vaults_bank_id_idx ON @extschema@.vaults (bank_id);
+REVOKE ALL ON TABLE @extschema@.vaults FROM PUBLIC, anon, authenticated;
+GRANT SELECT ON TABLE @extschema@.vaults TO authenticated;
+GRANT ALL ON TABLE @extschema@.vaults TO service_role;
+ALTER TABLE @extschema@.vaults ENABLE ROW LEVEL SECURITY;
+
+-- @ table vault_memberships
+CREATE TABLE @extschema@.vault_memberships (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    vault_id uuid NOT NULL REFERENCES @extschema@.vaults (id) ON DELETE CASCADE,
+    user_id uuid NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
+    role text NOT NULL DEFAULT 'member' CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (vault_id, user_id)
+);
+COMMENT ON TABLE @extschema@.vault_memberships IS 'Who may look into a vault, and who may add to it (all but viewers)';
+-- For the foreign key and the policies.
+CREATE INDEX vault_memberships_user_id_idx ON @extschema@.vault_memberships (user_id);
+REVOKE ALL ON TABLE @extschema@.vault_memberships FROM PUBLIC, anon, authenticated;
+GRANT SELECT ON TABLE @extschema@.vault_memberships TO authenticated;
+GRANT ALL ON TABLE @extschema@.vault_memberships TO service_role;
+ALTER TABLE @extschema@.vault_memberships ENABLE ROW LEVEL SECURITY;
+-- Only one's own, as with bank_memberships.
+CREATE POLICY vault_memberships_select ON @extschema@.vault_memberships
+    FOR SELECT TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+
+-- @ policy vaults_select ON vaults
+-- Apart from the table, for it reads the memberships.
+CREATE POLICY vaults_select ON @extschema@.vaults
+    FOR SELECT TO authenticated
+    USING (id IN (SELECT vault_id FROM @extschema@.vault_memberships WHERE user_id = (SELECT auth.uid())));
+
+-- @ table recordings
+CREATE TABLE @extschema@.recordings (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    bank_id uuid NOT NULL REFERENCES @extschema@.banks (id) ON DELETE CASCADE,
+    owner_user_id uuid NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
+    title text NOT NULL,
+    audio_url text,
+    video_url text,
+    full_transcript text,
+    summary text,
+    global_tags text[],
+    source_app text,
+    source_metadata jsonb NOT NULL DEFAULT '{}',
+    duration integer CHECK (duration >= 0),
+    recording_start_time timestamptz,
+    recording_end_time timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    synced_at timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE @extschema@.recordings IS 'Call recordings, each imported once for its owner and source';
+COMMENT ON COLUMN @extschema@.recordings.source_metadata IS 'What the vendor said of it; external_id is the vendor''s id';
+COMMENT ON COLUMN @extschema@.recordings.duration IS 'Seconds';
+-- For the foreign key. That on owner_user_id is served by the dedup index, which begins with it.
+CREATE INDEX recordings_bank_id_idx ON @extschema@.recordings (bank_id);
+REVOKE ALL ON TABLE @extschema@.recordings FROM PUBLIC, anon, authenticated;
+-- Users correct what people read. Owner, bank and dedup key stay as imported.
+GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.recordings TO authenticated;
+GRANT UPDATE (
+    title, audio_url, video_url, full_transcript, summary, global_tags, duration, recording_start_time,
+    recording_end_time, updated_at
+) ON TABLE @extschema@.recordings TO authenticated;
+GRANT ALL ON TABLE @extschema@.recordings TO service_role;
+ALTER TABLE @extschema@.recordings ENABLE ROW LEVEL SECURITY;
+-- Into a bank one belongs to, and as oneself.
+CREATE POLICY recordings_insert ON @extschema@.recordings
+    FOR INSERT TO authenticated
+    WITH CHECK (
+        owner_user_id = (SELECT auth.uid())
+        AND bank_id IN (SELECT bank_id FROM @extschema@.bank_memberships WHERE user_id = (SELECT auth.uid()))
+    );
+CREATE POLICY recordings_update ON @extschema@.recordings
+    FOR UPDATE TO authenticated
+    USING (owner_user_id = (SELECT auth.uid()))
+    WITH CHECK (owner_user_id = (SELECT auth.uid()));
+CREATE POLICY recordings_delete ON @extschema@.recordings
+    FOR DELETE TO authenticated
+    USING (owner_user_id = (SELECT auth.uid()));
+
+-- @ index recordings_dedup_key ON recordings
+-- Decides what is imported already, through ON CONFLICT. Owner and source first, for get_import_counts() and the
+-- foreign key on the owner.
+CREATE UNIQUE INDEX recordings_dedup_key
+    ON @extschema@.recordings (owner_user_id, source_app, (source_metadata ->> 'external_id'));
+
+-- @ table vault_entries
+CREATE TABLE @extschema@.vault_entries (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    vault_id uuid NOT NULL REFERENCES @extschema@.vaults (id) ON DELETE CASCADE,
+    recording_id uuid NOT NULL REFERENCES @extschema@.recordings (id) ON DELETE CASCADE,
+    local_tags text[],
+    notes text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (vault_id, recording_id)
+);
+COMMENT ON TABLE @extschema@.vault_entries IS 'Which recordings are in a vault, with the vault''s own tags and notes';
+-- For the foreign key. That on vault_id is served by the unique index, which begins with it.
+CREATE INDEX vault_entries_recording_id_idx ON @extschema@.vault_entries (recording_id);
+REVOKE ALL ON TABLE @extschema@.vault_entries FROM PUBLIC, anon, authenticated;
+GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.vault_entries TO authenticated;
+GRANT UPDATE (local_tags, notes, updated_at) ON TABLE @extschema@.vault_entries TO authenticated;
+GRANT ALL ON TABLE @extschema@.vault_entries TO service_role;
+ALTER TABLE @extschema@.vault_entries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY vault_entries_select ON @extschema@.vault_entries
+    FOR SELECT TO authenticated
+    USING (vault_id IN (SELECT vault_id FROM @extschema@.vault_memberships WHERE user_id = (SELECT auth.uid())));
+-- Viewers look. (Whose recording it is can't be asked here: the policy on recordings reads this table, and PostgreSQL
+-- refuses the circle. An entry shows a recording to the members of a vault in the recording's own bank alone, see
+-- recordings_select. So a colleague who has been told a recording's id can put it into a vault of that bank, and see it.)
+CREATE POLICY vault_entries_insert ON @extschema@.vault_entries
+    FOR INSERT TO authenticated
+    WITH CHECK (
+        vault_id IN (
+            SELECT vault_id
+            FROM @extschema@.vault_memberships
+            WHERE user_id = (SELECT auth.uid()) AND role <> 'viewer'
+        )
+    );
+CREATE POLICY vault_entries_update ON @extschema@.vault_entries
+    FOR UPDATE TO authenticated
+    USING (
+        vault_id IN (
+            SELECT vault_id
+            FROM @extschema@.vault_memberships
+            WHERE user_id = (SELECT auth.uid()) AND role <> 'viewer'
+        )
+    );
+CREATE POLICY vault_entries_delete ON @extschema@.vault_entries
+    FOR DELETE TO authenticated
+    USING (
+        vault_id IN (
+            SELECT vault_id
+            FROM @extschema@.vault_memberships
+            WHERE user_id = (SELECT auth.uid()) AND role <> 'viewer'
+        )
+    );
+
+-- @ policy recordings_select ON recordings
+-- Apart from the table, for it reads the entries. One's own, and what lies in a vault that one may look into, where that
+-- vault belongs to the recording's bank: an entry alone, which its author makes for any id, opens no other bank.
+CREATE POLICY recordings_select ON @extschema@.recordings
+    FOR SELECT TO authenticated
+    USING (
+        owner_user_id = (SELECT auth.uid())
+        OR (id, bank_id) IN (
+            SELECT entry.recording_id, vault.bank_id
+            FROM @extschema@.vault_entries AS entry
+            JOIN @extschema@.vaults AS vault ON vault.id = entry.vault_id
+        )
+    );
+
+-- @ table import_sources
+CREATE TABLE @extschema@.import_sources (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    user_id uuid NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
+    source_app text NOT NULL,
+    is_active boolean NOT NULL DEFAULT true,
+    account_email text,
+    last_sync_at timestamptz,
+    error_message text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    -- Also for the foreign key and the policies, which it begins with.
+    UNIQUE (user_id, source_app)
+);
+COMMENT ON TABLE @extschema@.import_sources IS 'Which sources a user has connected, and how the last sync of each went';
+REVOKE ALL ON TABLE @extschema@.import_sources FROM PUBLIC, anon, authenticated;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.import_sources TO authenticated;
+GRANT ALL ON TABLE @extschema@.import_sources TO service_role;
+ALTER TABLE @extschema@.import_sources ENABLE ROW LEVEL SECURITY;
+CREATE POLICY import_sources_select ON @extschema@.import_sources
+    FOR SELECT TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+CREATE POLICY import_sources_insert ON @extschema@.import_sources
+    FOR INSERT TO authenticated
+    WITH CHECK (user_id = (SELECT auth.uid()));
+CREATE POLICY import_sources_update ON @extschema@.import_sources
+    FOR UPDATE TO authenticated
+    USING (user_id = (SELECT auth.uid()))
+    WITH CHECK (user_id = (SELECT auth.uid()));
+CREATE POLICY import_sources_delete ON @extschema@.import_sources
+    FOR DELETE TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+
+-- @ table sync_jobs
+CREATE TABLE @extschema@.sync_jobs (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    user_id uuid NOT NULL REFERENCES auth.users (id) ON DELETE CASCADE,
+    type text NOT NULL DEFAULT 'sync',
+    source_app text,
+    status text NOT NULL DEFAULT 'pending'
+        CHECK (status IN ('pending', 'processing', 'completed', 'completed_with_errors', 'failed')),
+    recording_ids text[],
+    progress_current integer NOT NULL DEFAULT 0,
+    progress_total integer NOT NULL DEFAULT 0,
+    synced_ids text[] NOT NULL DEFAULT '{}',
+    failed_ids text[] NOT NULL DEFAULT '{}',
+    skipped_count integer NOT NULL DEFAULT 0,
+    error text,
+    metadata jsonb NOT NULL DEFAULT '{}',
+    started_at timestamptz,
+    completed_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE @extschema@.sync_jobs IS 'Sync runs: what was asked for, how far it is, how it ended';
+COMMENT ON COLUMN @extschema@.sync_jobs.recording_ids IS 'External ids that the connector set out to import';
+COMMENT ON COLUMN @extschema@.sync_jobs.synced_ids IS 'External ids that were imported';
+COMMENT ON COLUMN @extschema@.sync_jobs.failed_ids IS 'External ids that failed';
+COMMENT ON COLUMN @extschema@.sync_jobs.skipped_count IS 'How many records were duplicates';
+-- For the foreign key and the policies; the newest job of a user first.
+CREATE INDEX sync_jobs_user_id_created_at_idx ON @extschema@.sync_jobs (user_id, created_at DESC);
+REVOKE ALL ON TABLE @extschema@.sync_jobs FROM PUBLIC, anon, authenticated;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.sync_jobs TO authenticated;
+GRANT ALL ON TABLE @extschema@.sync_jobs TO service_role;
+ALTER TABLE @extschema@.sync_jobs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY sync_jobs_select ON @extschema@.sync_jobs
+    FOR SELECT TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+CREATE POLICY sync_jobs_insert ON @extschema@.sync_jobs
+    FOR INSERT TO authenticated
+    WITH CHECK (user_id = (SELECT auth.uid()));
+CREATE POLICY sync_jobs_update ON @extschema@.sync_jobs
+    FOR UPDATE TO authenticated
+    USING (user_id = (SELECT auth.uid()))
+    WITH CHECK (user_id = (SELECT auth.uid()));
+CREATE POLICY sync_jobs_delete ON @extschema@.sync_jobs
+    FOR DELETE TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+
+-- @ table import_failures
+CREATE TABLE @extschema@.import_failures (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    -- Who sees it: the owner, or the caller who may not import for that owner. NULL: neither is a user.
+    user_id uuid REFERENCES auth.users (id) ON DELETE CASCADE,
+    -- Whom the record was meant for, be that a user or not.
+    owner_user_id uuid,
+    source_app text,
+    external_id text,
+    record jsonb NOT NULL,
+    error text NOT NULL,
+    code text NOT NULL,
+    attempts integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    -- What failed: a key, or a record that has none. The length keeps ('a b', 'c') and ('a', 'b c') apart.
+    record_key uuid NOT NULL GENERATED ALWAYS AS (
+        md5(
+            COALESCE(owner_user_id::text, '') || ' '
+            || COALESCE(
+                length(source_app)::text || ' ' || source_app || ' ' || external_id,
+                jsonb_hash_extended(record, 0)::text
+            )
+        )::uuid
+    ) STORED,
+    -- Also for the foreign key and the policies, which it begins with.
+    UNIQUE NULLS NOT DISTINCT (user_id, record_key)
+);
+COMMENT ON TABLE @extschema@.import_failures IS 'Records that failed to import, kept for retry_failed_imports()';
+COMMENT ON COLUMN @extschema@.import_failures.code IS 'SQLSTATE of the last attempt';
+REVOKE ALL ON TABLE @extschema@.import_failures FROM PUBLIC, anon, authenticated;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.import_failures TO authenticated;
+GRANT ALL ON TABLE @extschema@.import_failures TO service_role;
+ALTER TABLE @extschema@.import_failures ENABLE ROW LEVEL SECURITY;
+CREATE POLICY import_failures_select ON @extschema@.import_failures
+    FOR SELECT TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+CREATE POLICY import_failures_insert ON @extschema@.import_failures
+    FOR INSERT TO authenticated
+    WITH CHECK (user_id = (SELECT auth.uid()));
+CREATE POLICY import_failures_update ON @extschema@.import_failures
+    FOR UPDATE TO authenticated
+    USING (user_id = (SELECT auth.uid()))
+    WITH CHECK (user_id = (SELECT auth.uid()));
+CREATE POLICY import_failures_delete ON @extschema@.import_failures
+    FOR DELETE TO authenticated
+    USING (user_id = (SELECT auth.uid()));
+
+-- @ function source_metadata_ordered
+-- Made here, for it takes a row of recordings. jsonb keeps no order of keys; text does.
+CREATE FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) RETURNS json
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (
+    SELECT
+        ('{' || COALESCE(string_agg(
+            to_json(field.key)::text || ': ' || field.value::text,
+            ', ' ORDER BY field.key <> 'external_id', field.position
+        ), '') || '}')::json
+    FROM jsonb_each(($1).source_metadata) WITH ORDINALITY AS field (key, value, position)
+    HAVING ($1).source_metadata IS NOT NULL
+);
+COMMENT ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) IS
+    'source_metadata with external_id as its first key; a computed column: select=*,source_metadata_ordered';
+REVOKE ALL ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) FROM PUBLIC, anon, authenticated;
+GRANT EXECUTE ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) TO authenticated, service_role;

@@ -1,0 +1,61 @@
+-- Who may call what: the users' functions for authenticated and service_role, these and the administration for the owner
+-- of the database, whose migrations and backfills import too, nothing for anybody else. (Who owns the database need not
+-- own the functions: on Supabase a superuser has installed them.) Runs at the end of CREATE EXTENSION, and again in
+-- bootstrap_auth(), which makes the roles where Supabase has not.
+--
+-- New functions are open to PUBLIC, and on Supabase, by default privileges, to its three roles by name: all of that is
+-- taken back first. A loop over the members of the extension, so that none can be forgotten.
+DO $$
+DECLARE
+    administration CONSTANT pg_catalog.text := 'connector_pipeline';
+    api_roles CONSTANT pg_catalog.text := (
+        SELECT pg_catalog.string_agg(pg_catalog.quote_ident(rolname::pg_catalog.text), ', ')
+        FROM pg_catalog.pg_roles
+        WHERE rolname OPERATOR(pg_catalog.=) ANY (ARRAY['authenticated', 'service_role']::pg_catalog.name[])
+    );
+    strangers CONSTANT pg_catalog.text := pg_catalog.concat_ws(', ', 'PUBLIC', api_roles, (
+        SELECT 'anon' FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) 'anon'
+    ));
+    member pg_catalog.record;
+BEGIN
+    FOR member IN
+        SELECT
+            proc.oid::pg_catalog.regprocedure AS signature,
+            namespace.nspname OPERATOR(pg_catalog.=) administration AS is_administration,
+            pg_catalog.pg_has_role(proc.proowner, 'USAGE') AS is_ours
+        FROM pg_catalog.pg_extension AS extension
+        JOIN pg_catalog.pg_depend AS depend
+            ON depend.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+            AND depend.refobjid OPERATOR(pg_catalog.=) extension.oid
+            AND depend.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+        JOIN pg_catalog.pg_proc AS proc ON proc.oid OPERATOR(pg_catalog.=) depend.objid
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid OPERATOR(pg_catalog.=) proc.pronamespace
+        WHERE extension.extname OPERATOR(pg_catalog.=) 'connector_pipeline'
+            -- Builds for `cargo pgrx test` have a schema of test functions besides.
+            AND (
+                namespace.nspname OPERATOR(pg_catalog.=) administration
+                OR namespace.oid OPERATOR(pg_catalog.=) extension.extnamespace
+            )
+    LOOP
+        IF member.is_ours THEN
+            EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', member.signature, strangers);
+            -- So that bootstrap_auth() can grant them on, when the roles are made.
+            EXECUTE pg_catalog.format(
+                'GRANT EXECUTE ON ROUTINE %s TO pg_database_owner WITH GRANT OPTION', member.signature
+            );
+        END IF;
+        IF NOT member.is_administration AND api_roles IS NOT NULL THEN
+            EXECUTE pg_catalog.format('GRANT EXECUTE ON ROUTINE %s TO %s', member.signature, api_roles);
+        END IF;
+    END LOOP;
+
+    IF pg_catalog.pg_has_role(
+        (SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) administration), 'USAGE'
+    ) THEN
+        GRANT USAGE ON SCHEMA connector_pipeline TO pg_database_owner;
+    END IF;
+    IF api_roles IS NOT NULL THEN
+        EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA @extschema@ TO %s', api_roles);
+    END IF;
+END
+$$;

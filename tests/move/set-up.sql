@@ -1,0 +1,12 @@
+-- A new database with the extension, as a superuser sets it up for the owner of the database.
+CREATE EXTENSION connector_pipeline;
+SELECT connector_pipeline.bootstrap_auth();
+SET ROLE app_owner;
+SELECT connector_pipeline.bootstrap();
+RESET ROLE;
+-- What the application has added.
+SET ROLE app_owner;
+ALTER TABLE recordings ADD COLUMN language text DEFAULT 'en';
+CREATE INDEX recordings_words ON recordings USING gin (to_tsvector('english', full_transcript));
+CREATE POLICY recordings_long ON recordings AS RESTRICTIVE FOR UPDATE TO authenticated USING (duration > 0);
+GRANT SELECT ON vaults TO reader;

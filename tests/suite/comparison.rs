@@ -1,0 +1,40 @@
+//! What two databases have in common: catalogs and rows, as text that can be compared.
+
+use crate::support::*;
+
+/// Every object of a database with all its properties.
+pub fn catalog(db: &Database) -> Vec<String> {
+    let mut superuser = db.superuser();
+    // Names are told in full, whatever a session's search_path.
+    superuser.run("SET search_path = ''");
+    superuser.column(include_str!("catalog.sql"), &[])
+}
+
+/// Each table with the number of its rows and a checksum of them.
+pub fn contents(db: &Database) -> Vec<String> {
+    let mut superuser = db.superuser();
+    superuser.run("SET search_path = ''");
+    let tables: Vec<String> = superuser.column(
+        "SELECT oid::regclass::text FROM pg_class
+         WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1",
+        &[],
+    );
+    let rows_of = |table: String| {
+        let query = format!(
+            r#"SELECT format('%s rows, checksum %s', count(*), md5(string_agg(t::text, ' ' ORDER BY t::text COLLATE "C")))
+               FROM {table} AS t"#
+        );
+        format!("{table}: {}", superuser.value::<String>(&query, &[]))
+    };
+    tables.into_iter().map(rows_of).collect()
+}
+
+/// Names what only one of both has.
+#[track_caller]
+pub fn assert_same(found: &[String], expected: &[String]) {
+    let only = |these: &[String], those: &[String]| -> String {
+        these.iter().filter(|line| !those.contains(line)).map(|line| format!("\n  {line}")).collect()
+    };
+    let (missing, extra) = (only(expected, found), only(found, expected));
+    assert!(!expected.is_empty() && missing.is_empty() && extra.is_empty(), "missing:{missing}\nnot expected:{extra}");
+}

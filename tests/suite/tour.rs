@@ -1,0 +1,119 @@
+//! A tour of the product: every function of the contract, called by those it is for.
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// What the tour calls, by itself or through backfill().
+const CALLED: [&str; 19] = [
+    "backfill",
+    "bootstrap",
+    "bootstrap_auth",
+    "check_duplicate",
+    "check_duplicates",
+    "count_records",
+    "ensure_personal_bank",
+    "finish_backfill",
+    "finish_sync_job",
+    "get_import_counts",
+    "import_chunk",
+    "insert_recording",
+    "open_backfill_job",
+    "retry_failed_imports",
+    "run_pipeline",
+    "run_pipeline_batch",
+    "source_metadata_ordered",
+    "start_backfill",
+    "start_sync_job",
+];
+
+/// Calls every function, with names in full and without a search_path. The source keeps the records of a tour apart from
+/// those of another one in the same database.
+pub fn call_everything(db: &Database, source: &str) {
+    assert_nothing_is_left_out(db);
+    let home: String = db.superuser().value(
+        "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace
+         WHERE extname = 'connector_pipeline'",
+        &[],
+    );
+    // As SQL, with the schema's name in it.
+    let sql = |text: &str| text.replace("@home@", &home);
+    let item = |id: &str| record_with(id, json!({"source_app": source}));
+    let bad = |id: &str| record_with(id, json!({"source_app": source, "duration": -1}));
+    let mut alice = without_search_path(db.authenticated(ALICE));
+    let mut service = without_search_path(db.service_role());
+    let mut owner = without_search_path(db.table_owner());
+
+    let bank: Uuid = alice.value(&sql("SELECT @home@.ensure_personal_bank()"), &[]);
+    let run_pipeline = sql("SELECT @home@.run_pipeline($1)");
+    let first: Value = alice.value(&run_pipeline, &[&item("first")]);
+    assert_imported(&first);
+    let first = recording_id(&first);
+    assert_skipped(&alice.value(&run_pipeline, &[&item("first")]), first);
+    assert_imported(&service.value(&sql("SELECT @home@.run_pipeline($1, $2)"), &[&item("first"), &BOB]));
+    let bank_of_first = sql("SELECT bank_id FROM @home@.recordings WHERE id = $1");
+    assert_eq!(alice.value::<Uuid>(&bank_of_first, &[&first]), bank);
+
+    let insert_recording = sql("SELECT @home@.insert_recording($1)");
+    assert!(alice.value::<Value>(&insert_recording, &[&item("second")])["id"].is_string());
+    assert_eq!(alice.sqlstate(&insert_recording, &[&item("second")]), "23505");
+
+    let checked: Value = alice.value(&sql("SELECT @home@.check_duplicate($1, $2, 'first')"), &[&ALICE, &source]);
+    assert_eq!(checked, json!({"isDuplicate": true, "existingRecordingId": first}));
+    let checked: Vec<bool> = alice.column(
+        &sql("SELECT is_duplicate FROM @home@.check_duplicates($1, $2, ARRAY['first', 'third'])"),
+        &[&ALICE, &source],
+    );
+    assert_eq!(checked, [true, false]);
+
+    let job: Uuid = alice.value(&sql("SELECT @home@.start_sync_job($1, ARRAY['first', 'third', 'bad'])"), &[&source]);
+    let batch: Value = alice.value(
+        &sql("SELECT @home@.run_pipeline_batch($1, NULL, $2)"),
+        &[&json!([item("first"), item("third"), bad("bad")]), &job],
+    );
+    assert_eq!(batch["imported"], 1, "{batch}");
+    let summary: Value = alice.value(&sql("SELECT @home@.finish_sync_job($1)"), &[&job]);
+    assert_eq!(summary["message"], "1 new, 1 skipped, 1 failed");
+
+    let retry = sql("SELECT @home@.retry_failed_imports($1)");
+    assert_eq!(alice.value::<Value>(&retry, &[&source])["failed"], 1);
+    let mend = sql("UPDATE @home@.import_failures SET record = record - 'duration' WHERE source_app = $1");
+    owner.query(&mend, &[&source]);
+    assert_eq!(alice.value::<Value>(&retry, &[&source])["imported"], 1);
+
+    let query = format!(
+        "SELECT record FROM pg_catalog.jsonb_array_elements('{}') AS record",
+        json!([item("fourth"), bad("fifth"), item("first"),])
+    );
+    owner.run(&format!("CALL connector_pipeline.backfill($q${query}$q$, '{BOB}', 2)"));
+    let kept = sql("SELECT count(*) FROM @home@.import_failures WHERE source_app = $1 AND user_id = $2");
+    assert_eq!(owner.value::<i64>(&kept, &[&source, &BOB]), 1);
+
+    let counts = sql("SELECT call_count FROM @home@.get_import_counts() WHERE source_app = $1");
+    assert_eq!(alice.column::<i64>(&counts, &[&source]), [4], "first, second, third, bad");
+    let counts = sql("SELECT call_count FROM @home@.get_import_counts($2) WHERE source_app = $1");
+    assert_eq!(service.column::<i64>(&counts, &[&source, &BOB]), [2], "first, fourth");
+    let ordered = sql("SELECT @home@.source_metadata_ordered(r)::text FROM @home@.recordings AS r WHERE id = $1");
+    assert_eq!(alice.value::<String>(&ordered, &[&first]), r#"{"external_id": "first"}"#);
+
+    // Undone: the tour leaves a database of an older version as it is.
+    owner.run("BEGIN");
+    assert!(!owner.query("SELECT * FROM connector_pipeline.bootstrap()", &[]).is_empty());
+    owner.run("ROLLBACK");
+    assert_eq!(owner.sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
+}
+
+fn without_search_path(mut session: Session) -> Session {
+    session.run("SET search_path = ''");
+    session
+}
+
+fn assert_nothing_is_left_out(db: &Database) {
+    let functions = "
+        SELECT proname::text FROM pg_depend JOIN pg_proc AS proc ON proc.oid = objid AND classid = 'pg_proc'::regclass
+        WHERE deptype = 'e' AND pronamespace::regnamespace::text <> 'tests'
+            AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'connector_pipeline')";
+    let mut left_out: Vec<String> = db.superuser().column(functions, &[]);
+    left_out.retain(|name| !CALLED.contains(&name.as_str()));
+    assert!(left_out.is_empty(), "the tour doesn't call {left_out:?}");
+}

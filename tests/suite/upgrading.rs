@@ -1,0 +1,97 @@
+//! From a released version to this one.
+//!
+//! sql/released has, for each released version, the script that CREATE EXTENSION ran, and what bootstrap_auth() and
+//! bootstrap() made then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::comparison::{assert_same, catalog, contents};
+use crate::support::*;
+use crate::tour::call_everything;
+
+fn released() -> Vec<(String, PathBuf)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/released");
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut versions: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
+        .collect();
+    versions.sort();
+    assert!(!versions.is_empty(), "{} has a folder for each released version", folder.display());
+    versions
+}
+
+/// A database as that version made it: its functions, its tables. (The library is this one: it takes the place of the
+/// released one when the package is installed.)
+fn of_version(version: &str, folder: &Path) -> Database {
+    let db = Database::empty();
+    let mut superuser = db.superuser();
+    put_where_the_server_looks(&mut superuser, folder, version);
+    superuser.run(&format!("CREATE EXTENSION connector_pipeline VERSION '{version}'"));
+    let schema = superuser.schema();
+    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap().replace("@extschema@", &schema);
+    superuser.run(&read("auth.sql"));
+    superuser.run(&read("grants.sql"));
+    db.table_owner().run(&read("bootstrap.sql"));
+    make_users(&mut superuser);
+    db
+}
+
+/// Packages ship the install script of their own version only.
+fn put_where_the_server_looks(superuser: &mut Session, folder: &Path, version: &str) {
+    let shared: String = superuser.value("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'", &[]);
+    let script = format!("connector_pipeline--{version}.sql");
+    let target = Path::new(&shared).join("extension").join(&script);
+    // Whole at once: another test may be reading it.
+    let temporary = target.with_extension(format!("sql.{}", Uuid::now_v7()));
+    fs::copy(folder.join(&script), &temporary).unwrap_or_else(|error| panic!("{}: {error}", temporary.display()));
+    fs::rename(&temporary, &target).unwrap();
+}
+
+#[test]
+fn an_updated_database_equals_a_fresh_one_and_keeps_its_rows() {
+    let fresh = catalog(&Database::new());
+    for (version, folder) in released() {
+        let db = of_version(&version, &folder);
+        call_everything(&db, "fathom");
+        let before = contents(&db);
+
+        db.superuser().run("ALTER EXTENSION connector_pipeline UPDATE");
+        db.table_owner().run("SELECT connector_pipeline.bootstrap()");
+        assert_same(&catalog(&db), &fresh);
+        assert_same(&contents(&db), &before);
+        let known = db.service_role().import(&record("first"), ALICE);
+        assert_eq!(known["skipped"], true, "{known}");
+        call_everything(&db, "zoom");
+    }
+}
+
+#[test]
+fn sessions_go_on_over_an_update() {
+    for (version, folder) in released() {
+        let db = of_version(&version, &folder);
+        let (mut alice, mut owner) = (db.authenticated(ALICE), db.table_owner());
+        assert_imported(&alice.import_own(&record("before")));
+        db.superuser().run("ALTER EXTENSION connector_pipeline UPDATE");
+        owner.run("SELECT connector_pipeline.bootstrap()");
+        assert_imported(&alice.import_own(&record("after")));
+        assert_eq!(alice.import_own(&record("before"))["skipped"], true);
+    }
+}
+
+#[test]
+fn there_is_a_way_from_every_released_version_to_this_one() {
+    let db = Database::new();
+    let mut superuser = db.superuser();
+    for (version, folder) in released() {
+        put_where_the_server_looks(&mut superuser, &folder, &version);
+        let ways: Vec<Option<String>> = superuser.column(
+            "SELECT path FROM pg_extension_update_paths('connector_pipeline')
+             WHERE source = $1 AND target = (SELECT extversion FROM pg_extension WHERE extname = 'connector_pipeline')",
+            &[&version],
+        );
+        assert!(matches!(ways.as_slice(), [Some(_)]), "from {version}: {ways:?}");
+    }
+}
