@@ -297,7 +297,7 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
             &["column vault_entries.id is of type public.key, and has to be uuid"],
         ),
         (
-            "ALTER TABLE vault_entries DROP COLUMN id; ALTER TABLE vault_entries ADD id bigserial PRIMARY KEY",
+            "ALTER TABLE vault_entries DROP COLUMN id; ALTER TABLE vault_entries ADD id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
             &["column vault_entries.id is of type bigint, and has to be uuid"],
         ),
         (
