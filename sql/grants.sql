@@ -57,6 +57,20 @@ BEGIN
     IF api_roles IS NOT NULL THEN
         -- Not with format(): the schema's name may have a % in it.
         EXECUTE pg_catalog.concat('GRANT USAGE ON SCHEMA @extschema@ TO ', api_roles);
+        -- A grant within CREATE EXTENSION has PostgreSQL note all privileges on the schema as the extension's own, also
+        -- those that others had before. pg_dump leaves these out, so that a restored schema would lack them.
+        IF EXISTS (
+            SELECT
+            FROM pg_catalog.pg_init_privs
+            WHERE classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                AND objoid OPERATOR(pg_catalog.=) '@extschema@'::pg_catalog.regnamespace
+                AND privtype OPERATOR(pg_catalog.=) 'e'
+        ) THEN
+            DELETE FROM pg_catalog.pg_init_privs
+            WHERE classoid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                AND objoid OPERATOR(pg_catalog.=) '@extschema@'::pg_catalog.regnamespace
+                AND privtype OPERATOR(pg_catalog.=) 'e';
+        END IF;
     END IF;
 END
 $$;
