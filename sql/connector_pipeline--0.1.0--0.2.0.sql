@@ -3,8 +3,422 @@
 -- changed, as `cargo pgrx schema` prints it (CREATE OR REPLACE for those that have changed), with its comment. Tables are
 -- not its business: they are no members of the extension, and bootstrap() adds what they lack.
 
--- Functions, new and changed:
--- (none so far)
+-- Functions, changed:
+-- Takes no SET clause: an application's triggers on recordings run with the caller's search_path, as in any import.
+CREATE OR REPLACE FUNCTION connector_pipeline.import_chunk(p_chunk jsonb[], p_user_id uuid, p_progress jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RETURN connector_pipeline.count_chunk(
+        p_chunk[1], @extschema@.run_pipeline_batch(pg_catalog.to_jsonb(p_chunk), p_user_id), p_progress
+    );
+END
+$$;
+
+-- Functions, new:
+CREATE FUNCTION connector_pipeline.count_chunk(p_first_record jsonb, p_result jsonb, p_progress jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    done CONSTANT bigint := (p_progress ->> 'done')::bigint + (p_result ->> 'total')::bigint;
+    total CONSTANT bigint := greatest((p_progress ->> 'total')::bigint, done);
+    rate CONSTANT numeric := done / greatest(
+        extract(epoch FROM clock_timestamp() - (p_progress ->> 'started')::timestamptz), 0.001
+    );
+    progress jsonb := p_progress || jsonb_build_object(
+        'done', done,
+        'total', total,
+        'imported', (p_progress ->> 'imported')::bigint + (p_result ->> 'imported')::bigint,
+        'skipped', (p_progress ->> 'skipped')::bigint + (p_result ->> 'skipped')::bigint,
+        'failed', (p_progress ->> 'failed')::bigint + (p_result ->> 'failed')::bigint
+    );
+    first_owner CONSTANT text := p_first_record ->> 'owner_user_id';
+BEGIN
+    -- Without a p_user_id the job is that of the first record's owner.
+    IF progress ->> 'job' IS NULL AND first_owner ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN
+        progress := connector_pipeline.open_backfill_job(first_owner::uuid, progress);
+    END IF;
+    UPDATE @extschema@.sync_jobs
+    SET progress_current = done, progress_total = total, skipped_count = (progress ->> 'skipped')::integer,
+        metadata = progress, updated_at = clock_timestamp()
+    WHERE id = (progress ->> 'job')::uuid;
+
+    RAISE NOTICE 'backfill: % of % (% %%), % a second, % left, % failed', done, total, round(100.0 * done / total),
+        round(rate), make_interval(secs => round((total - done) / rate)::double precision), progress ->> 'failed';
+    RETURN progress;
+END
+$$;
+
+-- Recordings that were imported more than once, from before the dedup index: found, and merged into the oldest of each
+-- key. Both work on any adopted schema before bootstrap(), which refuses as long as there are duplicates.
+
+CREATE FUNCTION connector_pipeline.duplicates()
+RETURNS TABLE (owner_user_id uuid, source_app text, external_id text, recording_ids uuid[], bank_ids uuid[])
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM connector_pipeline.must_see_all_rows('@extschema@.recordings');
+    -- A key with a NULL in it is none: the dedup index lets any number of those in. The order is that of
+    -- check_duplicate().
+    RETURN QUERY
+    SELECT
+        key.owner_user_id,
+        key.source_app,
+        key.external_id,
+        array_agg(key.id ORDER BY key.created_at, key.id),
+        array_agg(key.bank_id ORDER BY key.created_at, key.id)
+    FROM (
+        SELECT
+            recording.id,
+            recording.bank_id,
+            recording.created_at,
+            recording.owner_user_id,
+            recording.source_app::text AS source_app,
+            recording.source_metadata ->> 'external_id' AS external_id
+        FROM @extschema@.recordings AS recording
+    ) AS key
+    WHERE key.owner_user_id IS NOT NULL AND key.source_app IS NOT NULL AND key.external_id IS NOT NULL
+    GROUP BY key.owner_user_id, key.source_app, key.external_id
+    HAVING count(*) > 1
+    ORDER BY key.owner_user_id, key.source_app, key.external_id;
+END
+$$;
+
+-- Takes no SET clause, hence the names in full: the application's triggers run with the caller's search_path.
+CREATE FUNCTION connector_pipeline.merge_duplicates(p_dry_run boolean DEFAULT true)
+RETURNS TABLE (kept_id uuid, removed_id uuid, removed_row jsonb, entries_moved integer, entries_merged jsonb)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    plan pg_catalog.record;
+BEGIN
+    IF p_dry_run IS NULL THEN
+        RAISE EXCEPTION 'p_dry_run is NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Pass true to learn what would be done, false to do it.';
+    END IF;
+    BEGIN
+        -- Reading goes on. Writing waits, and so does what would refer to a recording or an entry: a row that referred
+        -- to a duplicate after the others have been moved would be lost with it, where its foreign key cascades.
+        LOCK TABLE @extschema@.recordings, @extschema@.vault_entries IN EXCLUSIVE MODE;
+        SELECT * INTO plan FROM connector_pipeline.plan_merge();
+        RETURN QUERY SELECT * FROM connector_pipeline.report_merge(plan.removed_ids, plan.kept_ids, plan.merged_ids);
+
+        PERFORM connector_pipeline.merge_local_data(plan.merged_ids, plan.merged_into_ids);
+        PERFORM connector_pipeline.move_references(
+            '@extschema@.vault_entries', plan.merged_ids, plan.merged_into_ids
+        );
+        DELETE FROM @extschema@.vault_entries AS entry
+        WHERE entry.id OPERATOR(pg_catalog.=) ANY (plan.merged_ids);
+        PERFORM connector_pipeline.must_be_gone('@extschema@.vault_entries', ARRAY(
+            SELECT entry.id
+            FROM @extschema@.vault_entries AS entry
+            WHERE entry.id OPERATOR(pg_catalog.=) ANY (plan.merged_ids)
+        ));
+
+        UPDATE @extschema@.vault_entries AS entry
+        SET recording_id = pair.kept_id
+        FROM unnest(plan.removed_ids, plan.kept_ids) AS pair (removed_id, kept_id)
+        WHERE entry.recording_id OPERATOR(pg_catalog.=) pair.removed_id;
+        PERFORM connector_pipeline.move_references('@extschema@.recordings', plan.removed_ids, plan.kept_ids);
+        -- Before their recordings go, and take them along.
+        PERFORM connector_pipeline.must_be_gone('@extschema@.vault_entries', ARRAY(
+            SELECT entry.id
+            FROM @extschema@.vault_entries AS entry
+            WHERE entry.recording_id OPERATOR(pg_catalog.=) ANY (plan.removed_ids)
+        ));
+        DELETE FROM @extschema@.recordings AS recording
+        WHERE recording.id OPERATOR(pg_catalog.=) ANY (plan.removed_ids);
+        PERFORM connector_pipeline.must_be_gone('@extschema@.recordings', ARRAY(
+            SELECT recording.id
+            FROM @extschema@.recordings AS recording
+            WHERE recording.id OPERATOR(pg_catalog.=) ANY (plan.removed_ids)
+        ));
+
+        -- What was returned stays, what was done goes, with its locks.
+        IF p_dry_run THEN
+            RAISE EXCEPTION USING ERRCODE = 'CPDRY', MESSAGE = 'dry run';
+        END IF;
+    EXCEPTION WHEN SQLSTATE 'CPDRY' THEN
+        NULL;
+    END;
+END
+$$;
+
+-- The parts of merge_duplicates(), which is their only caller. Pairs of ids are two arrays of the same length. (unnest() of
+-- two is always PostgreSQL's own, and can't be written with its schema.)
+
+-- Rows that a policy hides would be left out, and then be lost.
+CREATE FUNCTION connector_pipeline.must_see_all_rows(p_table regclass) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF row_security_active(p_table) THEN
+        RAISE EXCEPTION 'row-level security may hide rows of % from %', p_table, current_user
+            USING ERRCODE = 'insufficient_privilege',
+                HINT = format(
+                    'Call as its owner, or as a role with BYPASSRLS. If you are its owner: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;',
+                    p_table
+                );
+    END IF;
+END
+$$;
+
+-- A trigger of the application's may keep what was to go.
+CREATE FUNCTION connector_pipeline.must_be_gone(p_table regclass, p_left_ids uuid[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF cardinality(p_left_ids) > 0 THEN
+        RAISE EXCEPTION '% rows of % could not be merged; nothing has been changed', cardinality(p_left_ids), p_table
+            USING ERRCODE = 'triggered_action_exception',
+                DETAIL = format('The first is %s.', p_left_ids[1]),
+                HINT = format('Look for a trigger on %s that returns NULL.', p_table);
+    END IF;
+END
+$$;
+
+-- Which recordings go and which of the same key stay; and which vault entries go into which, as a vault keeps one for a
+-- recording. (Also where an entry is there twice, for a table that has come without its unique key.)
+CREATE FUNCTION connector_pipeline.plan_merge(
+    OUT removed_ids uuid[],
+    OUT kept_ids uuid[],
+    OUT merged_ids uuid[],
+    OUT merged_into_ids uuid[]
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    across_banks text;
+BEGIN
+    PERFORM connector_pipeline.must_see_all_rows('@extschema@.vault_entries');
+
+    SELECT
+        array_agg(copy.id ORDER BY key.position, copy.age) FILTER (WHERE copy.age > 1),
+        array_agg(key.recording_ids[1] ORDER BY key.position, copy.age) FILTER (WHERE copy.age > 1),
+        string_agg(
+            format(
+                'external_id %s of %s, owner %s: recordings %s', key.external_id, key.source_app, key.owner_user_id,
+                array_to_string(key.recording_ids, ', ')
+            ),
+            E'\n' ORDER BY key.position
+        ) FILTER (
+            WHERE copy.age = 1 AND (SELECT count(DISTINCT bank_id) FROM unnest(key.bank_ids) AS bank_id) > 1
+        )
+    INTO removed_ids, kept_ids, across_banks
+    FROM connector_pipeline.duplicates() WITH ORDINALITY
+        AS key (owner_user_id, source_app, external_id, recording_ids, bank_ids, position)
+    CROSS JOIN LATERAL unnest(key.recording_ids) WITH ORDINALITY AS copy (id, age);
+    removed_ids := coalesce(removed_ids, '{}');
+    kept_ids := coalesce(kept_ids, '{}');
+
+    -- The members of a bank would lose a recording to another bank, or a vault would hold what is not of its bank.
+    IF across_banks IS NOT NULL THEN
+        RAISE EXCEPTION 'duplicates lie in different banks, and nothing crosses banks; nothing has been changed'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                DETAIL = left(across_banks, 2000),
+                HINT = 'Decide for each which bank has it: delete the other recording, or give both the same bank_id.';
+    END IF;
+
+    SELECT
+        coalesce(array_agg(entry.id ORDER BY entry.position), '{}'),
+        coalesce(array_agg(entry.first_id ORDER BY entry.position), '{}')
+    INTO merged_ids, merged_into_ids
+    FROM (
+        SELECT
+            entry.id,
+            pair.position,
+            first_value(entry.id) OVER (
+                PARTITION BY entry.vault_id, coalesce(pair.kept_id, entry.recording_id)
+                -- That of the recording that is kept, else of the next oldest.
+                ORDER BY pair.position NULLS FIRST, entry.id
+            ) AS first_id
+        FROM @extschema@.vault_entries AS entry
+        LEFT JOIN unnest(removed_ids, kept_ids) WITH ORDINALITY AS pair (removed_id, kept_id, position)
+            ON pair.removed_id = entry.recording_id
+    ) AS entry
+    WHERE entry.id <> entry.first_id;
+END
+$$;
+
+-- What goes, as it is now: a row for each recording, and one without a removed recording where only entries are merged.
+CREATE FUNCTION connector_pipeline.report_merge(p_removed_ids uuid[], p_kept_ids uuid[], p_merged_ids uuid[])
+RETURNS TABLE (kept_id uuid, removed_id uuid, removed_row jsonb, entries_moved integer, entries_merged jsonb)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH pair AS (
+        SELECT given.removed_id, given.kept_id, given.position
+        FROM unnest(p_removed_ids, p_kept_ids) WITH ORDINALITY AS given (removed_id, kept_id, position)
+    ),
+    merged AS (
+        SELECT entry.recording_id, jsonb_agg(to_jsonb(entry) ORDER BY entry.id) AS entries, count(*) AS number
+        FROM unnest(p_merged_ids) AS given (id)
+        JOIN @extschema@.vault_entries AS entry ON entry.id = given.id
+        GROUP BY entry.recording_id
+    ),
+    had AS (
+        SELECT entry.recording_id, count(*) AS number
+        FROM pair
+        JOIN @extschema@.vault_entries AS entry ON entry.recording_id = pair.removed_id
+        GROUP BY entry.recording_id
+    )
+    SELECT
+        coalesce(pair.kept_id, merged.recording_id),
+        pair.removed_id,
+        to_jsonb(recording),
+        (coalesce(had.number, 0) - CASE WHEN pair.removed_id IS NULL THEN 0 ELSE coalesce(merged.number, 0) END)::integer,
+        coalesce(merged.entries, '[]')
+    FROM pair
+    LEFT JOIN @extschema@.recordings AS recording ON recording.id = pair.removed_id
+    LEFT JOIN had ON had.recording_id = pair.removed_id
+    FULL JOIN merged ON merged.recording_id = pair.removed_id
+    ORDER BY pair.position, merged.recording_id;
+END
+$$;
+
+-- Gives the entries that are kept the tags and notes of those that are merged into them, each tag and each note once, as
+-- far as the table has such columns: a statement is planned when it is reached.
+CREATE FUNCTION connector_pipeline.merge_local_data(p_merged_ids uuid[], p_kept_ids uuid[]) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    columns CONSTANT pg_catalog.text[] := ARRAY(
+        SELECT pg_catalog.format('%s %s', attribute.attname, attribute.atttypid::pg_catalog.regtype)
+        FROM pg_catalog.pg_attribute AS attribute
+        WHERE attribute.attrelid OPERATOR(pg_catalog.=) '@extschema@.vault_entries'::pg_catalog.regclass
+            AND NOT attribute.attisdropped
+    );
+BEGIN
+    IF columns OPERATOR(pg_catalog.&&) ARRAY['local_tags text[]', 'local_tags character varying[]'] THEN
+        UPDATE @extschema@.vault_entries AS kept
+        SET local_tags = COALESCE(kept.local_tags, '{}') OPERATOR(pg_catalog.||) ARRAY(
+            SELECT tag.name
+            FROM pg_catalog.unnest(merged.tags) WITH ORDINALITY AS tag (name, position)
+            WHERE tag.name OPERATOR(pg_catalog.<>) ALL (COALESCE(kept.local_tags, '{}'))
+            GROUP BY tag.name
+            ORDER BY pg_catalog.min(tag.position)
+        )
+        FROM (
+            SELECT pair.kept_id, pg_catalog.array_agg(tag.name ORDER BY pair.position, tag.position) AS tags
+            FROM unnest(p_merged_ids, p_kept_ids) WITH ORDINALITY AS pair (merged_id, kept_id, position)
+            JOIN @extschema@.vault_entries AS entry ON entry.id OPERATOR(pg_catalog.=) pair.merged_id
+            CROSS JOIN LATERAL pg_catalog.unnest(entry.local_tags) WITH ORDINALITY AS tag (name, position)
+            GROUP BY pair.kept_id
+        ) AS merged
+        WHERE kept.id OPERATOR(pg_catalog.=) merged.kept_id;
+    END IF;
+    IF columns OPERATOR(pg_catalog.&&) ARRAY['notes text', 'notes character varying'] THEN
+        UPDATE @extschema@.vault_entries AS kept
+        SET notes = pg_catalog.concat_ws(E'\n\n', NULLIF(kept.notes, ''), merged.notes)
+        FROM (
+            SELECT note.kept_id, pg_catalog.string_agg(note.content, E'\n\n' ORDER BY note.position) AS notes
+            FROM (
+                SELECT pair.kept_id, entry.notes AS content, pg_catalog.min(pair.position) AS position
+                FROM unnest(p_merged_ids, p_kept_ids) WITH ORDINALITY AS pair (merged_id, kept_id, position)
+                JOIN @extschema@.vault_entries AS entry ON entry.id OPERATOR(pg_catalog.=) pair.merged_id
+                JOIN @extschema@.vault_entries AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
+                WHERE entry.notes OPERATOR(pg_catalog.<>) '' AND entry.notes IS DISTINCT FROM kept.notes
+                GROUP BY pair.kept_id, entry.notes
+            ) AS note
+            GROUP BY note.kept_id
+        ) AS merged
+        WHERE kept.id OPERATOR(pg_catalog.=) merged.kept_id;
+    END IF;
+END
+$$;
+
+-- Lets all rows that refer to one id of a table by a foreign key refer to another.
+CREATE FUNCTION connector_pipeline.move_references(p_table regclass, p_from_ids uuid[], p_to_ids uuid[]) RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    reference pg_catalog.record;
+    detail pg_catalog.text;
+BEGIN
+    FOR reference IN
+        SELECT
+            foreign_key.conrelid::pg_catalog.regclass AS referrer,
+            -- The columns of the row referred to, of which the id need be none.
+            pg_catalog.string_agg(
+                pg_catalog.format('%I = kept.%I', referring.attname, referred.attname), ', '
+            ) AS changes,
+            pg_catalog.string_agg(
+                pg_catalog.format('referrer.%I OPERATOR(pg_catalog.=) removed.%I', referring.attname, referred.attname),
+                ' AND '
+            ) AS matches
+        FROM pg_catalog.pg_constraint AS foreign_key
+        CROSS JOIN LATERAL unnest(foreign_key.conkey, foreign_key.confkey) AS pair (referring, referred)
+        JOIN pg_catalog.pg_attribute AS referring
+            ON referring.attrelid OPERATOR(pg_catalog.=) foreign_key.conrelid
+            AND referring.attnum OPERATOR(pg_catalog.=) pair.referring
+        JOIN pg_catalog.pg_attribute AS referred
+            ON referred.attrelid OPERATOR(pg_catalog.=) foreign_key.confrelid
+            AND referred.attnum OPERATOR(pg_catalog.=) pair.referred
+        WHERE foreign_key.contype OPERATOR(pg_catalog.=) 'f'
+            AND foreign_key.confrelid OPERATOR(pg_catalog.=) p_table
+            -- Not again for each partition.
+            AND foreign_key.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid
+        GROUP BY foreign_key.oid
+        ORDER BY foreign_key.oid
+    LOOP
+        PERFORM connector_pipeline.must_see_all_rows(reference.referrer);
+        BEGIN
+            EXECUTE pg_catalog.format(
+                'UPDATE %1$s AS referrer SET %2$s
+                FROM unnest($1, $2) AS pair (removed_id, kept_id)
+                JOIN %3$s AS removed ON removed.id OPERATOR(pg_catalog.=) pair.removed_id
+                JOIN %3$s AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
+                WHERE %4$s',
+                reference.referrer, reference.changes, p_table, reference.matches
+            )
+            USING p_from_ids, p_to_ids;
+        EXCEPTION WHEN unique_violation OR exclusion_violation THEN
+            GET STACKED DIAGNOSTICS detail := PG_EXCEPTION_DETAIL;
+            RAISE EXCEPTION 'rows of % that refer to duplicates can''t all refer to the row that is kept; nothing has been changed',
+                reference.referrer
+                USING ERRCODE = 'unique_violation',
+                    DETAIL = pg_catalog.concat_ws(' ', pg_catalog.concat(SQLERRM, '.'), detail),
+                    HINT = pg_catalog.format('Keep one of them in %s, and merge again.', reference.referrer);
+        END;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION connector_pipeline.bootstrap() IS
+'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there: adds the columns and unique indexes that the pipeline needs, and changes nothing else. Idempotent. Returns what it did, object by object: created, exists, or left to its owner (a policy of a table that was there).
+Raises 55000 where auth.users, auth.uid() or the API''s roles are missing (see bootstrap_auth()), and where something that is there can''t serve: all of it in DETAIL, what to run in HINT, nothing changed.';
+
+COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';
+
+COMMENT ON FUNCTION connector_pipeline.duplicates() IS
+'The keys (owner, source, external id) that more than one recording has, from before the dedup index. recording_ids: the oldest first, which is the one that check_duplicate() gives and merge_duplicates() keeps. bank_ids: the bank of each.
+Raises 42501 where policies may hide rows from the caller.';
+
+COMMENT ON FUNCTION connector_pipeline.merge_duplicates(boolean) IS
+'Keeps the oldest recording of each key that several have, moves to it the vault entries of the others and all that refers to them by a foreign key, and removes the others. Of several entries in one vault one stays, with the tags and notes of all. All or nothing.
+p_dry_run: true to learn what would be done, with nothing left of it; false to do it.
+Returns a row for each recording removed: kept_id, removed_id, removed_row (as it was), entries_moved (how many), entries_merged (those that went into another entry of their vault, as they were). A vault entry that was there twice has a row without removed_id.
+Locks recordings and vault_entries against writing (EXCLUSIVE), also in a dry run.
+Raises 22004 for a NULL p_dry_run, 55000 where duplicates lie in different banks, 23505 where rows that refer to them can''t refer to one, 42501 where policies may hide rows from the caller, 09000 where a trigger keeps what is to go. Then nothing has been changed.';
+
+COMMENT ON FUNCTION connector_pipeline.must_see_all_rows(regclass) IS 'A part of duplicates() and merge_duplicates()';
+
+COMMENT ON FUNCTION connector_pipeline.must_be_gone(regclass, uuid[]) IS 'A part of merge_duplicates()';
+
+COMMENT ON FUNCTION connector_pipeline.plan_merge() IS 'A part of merge_duplicates()';
+
+COMMENT ON FUNCTION connector_pipeline.report_merge(uuid[], uuid[], uuid[]) IS 'A part of merge_duplicates()';
+
+COMMENT ON FUNCTION connector_pipeline.merge_local_data(uuid[], uuid[]) IS 'A part of merge_duplicates()';
+
+COMMENT ON FUNCTION connector_pipeline.move_references(regclass, uuid[], uuid[]) IS 'A part of merge_duplicates()';
 
 -- Last, for it goes over all functions there are: sql/grants.sql, as of 0.2.0.
 -- Who may call what: the users' functions for authenticated and service_role, these and the administration for the owner

@@ -4,21 +4,30 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// What the tour calls, by itself or through backfill().
-const CALLED: [&str; 19] = [
+/// What the tour calls, by itself or through backfill() and merge_duplicates().
+const CALLED: [&str; 28] = [
     "backfill",
     "bootstrap",
     "bootstrap_auth",
     "check_duplicate",
     "check_duplicates",
+    "count_chunk",
     "count_records",
+    "duplicates",
     "ensure_personal_bank",
     "finish_backfill",
     "finish_sync_job",
     "get_import_counts",
     "import_chunk",
     "insert_recording",
+    "merge_duplicates",
+    "merge_local_data",
+    "move_references",
+    "must_be_gone",
+    "must_see_all_rows",
     "open_backfill_job",
+    "plan_merge",
+    "report_merge",
     "retry_failed_imports",
     "run_pipeline",
     "run_pipeline_batch",
@@ -101,6 +110,21 @@ pub fn call_everything(db: &Database, source: &str) {
     assert!(!owner.query("SELECT * FROM connector_pipeline.bootstrap()", &[]).is_empty());
     owner.run("ROLLBACK");
     assert_eq!(owner.sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
+
+    // Since 0.2.0.
+    if owner.value("SELECT to_regproc('connector_pipeline.merge_duplicates') IS NOT NULL", &[]) {
+        owner.run(&sql("BEGIN; DROP INDEX @home@.recordings_dedup_key"));
+        let copy = sql("INSERT INTO @home@.recordings (bank_id, owner_user_id, title, source_app, source_metadata)
+             SELECT bank_id, owner_user_id, title, source_app, source_metadata FROM @home@.recordings WHERE id = $1
+             RETURNING id");
+        let second: Uuid = owner.value(&copy, &[&first]);
+        let found = "SELECT recording_ids FROM connector_pipeline.duplicates()";
+        assert_eq!(owner.column::<Vec<Uuid>>(found, &[]), [vec![first, second]]);
+        let removed = "SELECT removed_id FROM connector_pipeline.merge_duplicates(false)";
+        assert_eq!(owner.column::<Uuid>(removed, &[]), [second]);
+        assert_eq!(owner.query(found, &[]).len(), 0);
+        owner.run("ROLLBACK");
+    }
 }
 
 fn without_search_path(mut session: Session) -> Session {
