@@ -245,7 +245,7 @@ impl Stages<'_> {
             let found = self.store.find_banks(std::slice::from_ref(request)).pop().flatten();
             found.ok_or_else(|| no_personal_bank(request))
         });
-        made.map_err(|failure| named_after_owner(request, failure))?
+        made.and_then(|bank| bank).map_err(|failure| named_after_owner(request, failure))
     }
 
     /// Inserts the first candidate of each lane.
