@@ -13,12 +13,15 @@ use crate::table_owner;
 /// For each key the recording that has it, where the caller may see that.
 ///
 /// PostgreSQL asks a policy before any condition that could leak a row, and takes `->>` for one: for a caller under
-/// policies the dedup index would be read for all recordings of its owner, for each key. So the key is looked up as the
-/// owner of the table, and the caller then asks for what was found, by id. The second question is asked even if there
-/// is nothing to ask for: it needs the privilege to read, and a caller without it learns nothing.
+/// policies the dedup index would be read for all recordings of its owner, for each key. So a key of the caller's own is
+/// looked up as the owner of the table, and the caller then asks for what was found, by id. The second question is asked
+/// even if there is nothing to ask for: it needs the privilege to read, and a caller without it learns nothing.
+///
+/// For keys of other owners PostgreSQL's way is taken: the time that the answer takes must not tell what is there.
 pub fn find_existing(home: &Home, caller: &Caller, access: Access, keys: &[Key]) -> Vec<Option<Uuid>> {
     let store = Store::of(home);
-    if !caller.is_bound_by_policies() {
+    let are_own = keys.iter().all(|key| caller.must_be_allowed_for(key.owner).is_ok());
+    if !caller.is_bound_by_policies() || !are_own {
         return store.find_duplicates(access, keys);
     }
     match table_owner::act_as(home, &[c"recordings"], || store.find_duplicates(access, keys)) {

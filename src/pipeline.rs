@@ -19,11 +19,12 @@ use crate::home::Home;
 use crate::jsonb::{Element, Jsonb};
 use crate::outcome::{Outcome, PipelineResult};
 use crate::personal_bank;
-use crate::places::{CallersStatement, Places};
+use crate::places::{Moment, Places};
 use crate::record::{self, Parsed, Record, Value};
 use crate::statement::Access;
 use crate::store::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
 use crate::subtransaction;
+use crate::table::Table;
 
 type ConnectorRecord<'a> = Record<'a, Element<'a>>;
 
@@ -113,7 +114,7 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     }
     let failure = match subtransaction::run(|| stages.run(Mode::Together, candidates)) {
         Ok(outcomes) => {
-            stages.store.remembered.add(stages.statement, stages.found.take());
+            stages.remember();
             return outcomes;
         }
         Err(failure) => failure,
@@ -158,7 +159,8 @@ struct Stages<'a> {
     home: &'a Home,
     caller: &'a Caller,
     store: &'a Store,
-    statement: CallersStatement,
+    /// None: what is found isn't kept, for policies may look at anything.
+    began: Option<Moment>,
     found: RefCell<Places>,
     /// Set where a bank or a vault was not looked up, but remembered.
     relies_on_memory: Cell<bool>,
@@ -172,7 +174,7 @@ impl<'a> Stages<'a> {
             home,
             caller,
             store,
-            statement: CallersStatement::current(),
+            began: (!caller.is_bound_by_policies()).then(Moment::now),
             found: RefCell::default(),
             relies_on_memory: Cell::new(false),
             inserting: Cell::new(false),
@@ -244,7 +246,7 @@ impl Stages<'_> {
     }
 
     fn find_banks(&self, mode: Mode, requests: BTreeSet<BankRequest>) -> BTreeMap<BankRequest, Result<Uuid, Failure>> {
-        let remembered = |request: &BankRequest| self.store.remembered.bank(&self.statement, request);
+        let remembered = |request: &BankRequest| self.store.remembered.bank(self.began?, request);
         let found = self.look_up(mode, requests, remembered, |requests| self.store.find_banks(requests));
         let found = found.into_iter().map(|(request, bank)| {
             let bank = bank.and_then(|bank| match bank {
@@ -261,11 +263,21 @@ impl Stages<'_> {
     }
 
     fn find_vaults(&self, mode: Mode, requests: BTreeSet<VaultRequest>) -> Found<VaultRequest> {
-        let remembered = |request: &VaultRequest| self.store.remembered.vault(&self.statement, request);
+        let remembered = |request: &VaultRequest| self.store.remembered.vault(self.began?, request);
         let found = self.look_up(mode, requests, remembered, |requests| self.store.find_vaults(requests));
         let places = found.iter().filter_map(|(request, vault)| Some((*request, vault.as_ref().ok().copied()??)));
         self.found.borrow_mut().vaults.extend(places);
         found
+    }
+
+    /// Keeps what was found for the next call. Not where rows run somebody's code, which may write to any table.
+    fn remember(&self) {
+        let tables = [c"recordings", c"vault_entries"];
+        let runs_code = |name| Table::open(self.home, name).is_none_or(|table| table.runs_code_on_insert());
+        match self.began {
+            Some(began) if !tables.into_iter().any(runs_code) => self.store.remembered.add(began, self.found.take()),
+            _ => self.store.remembered.forget(),
+        }
     }
 
     /// Takes what is remembered and asks for the others. Apart, nothing is taken on trust.

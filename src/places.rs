@@ -1,17 +1,15 @@
-//! Where recordings go: bank and vault of those who ask, looked up once for a statement of the caller.
+//! Where recordings go: bank and vault of those who ask, looked up once as long as nothing can have changed.
 //!
 //! In `SELECT run_pipeline(r) FROM staging` the two look-ups would cost each record a third of its time, for the same
-//! answer. So what was found holds for the statement that asked, which sees one state of the memberships as any
-//! `INSERT … SELECT` does. Nothing that was remembered decides alone: policies and foreign keys look at every row, and
-//! where a row fails, everything is looked up afresh.
+//! answer. So an answer is used again as long as a fresh look-up could not see anything else: see [`Moment`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use pgrx::pg_sys;
+use uuid::Uuid;
 
 use crate::store::{BankRequest, VaultRequest};
-use uuid::Uuid;
 
 /// What was found.
 #[derive(Default)]
@@ -20,10 +18,10 @@ pub struct Places {
     pub vaults: BTreeMap<VaultRequest, Uuid>,
 }
 
-/// What is remembered of earlier calls in the same statement.
+/// What earlier calls have found.
 #[derive(Default)]
 pub struct Remembered {
-    statement: Cell<Option<CallersStatement>>,
+    as_of: Cell<Option<Moment>>,
     places: RefCell<Places>,
 }
 
@@ -31,60 +29,68 @@ impl Remembered {
     /// More than this many are not kept: a backfill may have as many owners as records.
     const LIMIT: usize = 1000;
 
-    pub fn bank(&self, statement: &CallersStatement, request: &BankRequest) -> Option<Uuid> {
-        self.is_of(statement).then(|| self.places.borrow().banks.get(request).copied()).flatten()
+    pub fn bank(&self, now: Moment, request: &BankRequest) -> Option<Uuid> {
+        (self.as_of.get() == Some(now)).then(|| self.places.borrow().banks.get(request).copied()).flatten()
     }
 
-    pub fn vault(&self, statement: &CallersStatement, request: &VaultRequest) -> Option<Uuid> {
-        self.is_of(statement).then(|| self.places.borrow().vaults.get(request).copied()).flatten()
+    pub fn vault(&self, now: Moment, request: &VaultRequest) -> Option<Uuid> {
+        (self.as_of.get() == Some(now)).then(|| self.places.borrow().vaults.get(request).copied()).flatten()
     }
 
-    /// Adds what a call has found, once all that it did has gone well.
-    pub fn add(&self, statement: CallersStatement, mut found: Places) {
+    /// Adds what a call has found that began at `began` and now ends, having written nothing but its own rows.
+    pub fn add(&self, began: Moment, mut found: Places) {
+        let now = Moment::now();
         let mut places = self.places.borrow_mut();
-        let is_full = places.banks.len() + places.vaults.len() > Self::LIMIT;
-        if !self.is_of(&statement) || is_full {
+        if self.as_of.get() != Some(began) {
             *places = Places::default();
         }
         places.banks.append(&mut found.banks);
         places.vaults.append(&mut found.vaults);
-        self.statement.set(statement.with_transaction());
+        let is_too_much = places.banks.len() + places.vaults.len() > Self::LIMIT;
+        if is_too_much {
+            *places = Places::default();
+        }
+        self.as_of.set((!is_too_much && now.is_still(&began)).then_some(now));
     }
 
     pub fn forget(&self) {
-        self.statement.set(None);
-    }
-
-    fn is_of(&self, statement: &CallersStatement) -> bool {
-        self.statement.get().is_some_and(|remembered| Some(remembered) == statement.with_transaction())
+        self.as_of.set(None);
     }
 }
 
-/// The statement that called, so far as two calls can be told to come from the same.
-///
-/// A call that imported something has used up a command id. So whatever looks with a snapshot of the same transaction
-/// and the same command id has taken that snapshot before: it is the same statement, or one that began beside it.
+/// A state of the tables as a role sees it who is above the policies. In two moments that are equal every query finds
+/// the same, for each part stands for one way in which that can change.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct CallersStatement {
-    transaction: pg_sys::TransactionId,
-    command: Option<pg_sys::CommandId>,
+pub struct Moment {
     role: pg_sys::Oid,
+    /// Our own transaction: commits and rollbacks of it and of its savepoints.
+    transaction: pg_sys::TransactionId,
+    subtransaction: pg_sys::SubTransactionId,
+    /// Our own commands that have written something.
+    command: pg_sys::CommandId,
+    /// Other transactions that have ended. PostgreSQL goes by this number too, to use a snapshot again.
+    others_ended: u64,
 }
 
-impl CallersStatement {
-    pub fn current() -> Self {
-        // SAFETY: reads the session's state; an active snapshot stays as long as its statement, which is calling us.
+impl Moment {
+    pub fn now() -> Self {
+        // SAFETY: reads the session's state. In a transaction GetTransactionSnapshot gives a valid snapshot, which lives
+        // at least until the next is asked for.
         unsafe {
-            let command = pg_sys::ActiveSnapshotSet().then(|| (*pg_sys::GetActiveSnapshot()).curcid);
-            Self { transaction: pg_sys::InvalidTransactionId, command, role: pg_sys::GetUserId() }
+            Self {
+                role: pg_sys::GetUserId(),
+                transaction: pg_sys::GetTopTransactionIdIfAny(),
+                subtransaction: pg_sys::GetCurrentSubTransactionId(),
+                command: pg_sys::GetCurrentCommandId(false),
+                others_ended: (*pg_sys::GetTransactionSnapshot()).snapXactCompletionCount,
+            }
         }
     }
 
-    /// None where there is nothing to go by: the transaction has written nothing yet.
-    fn with_transaction(self) -> Option<Self> {
-        // SAFETY: reads the session's state.
-        let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
-        let is_known = transaction != pg_sys::InvalidTransactionId && self.command.is_some();
-        is_known.then_some(Self { transaction, ..self })
+    /// Whether only we have done something since.
+    fn is_still(&self, earlier: &Self) -> bool {
+        self.role == earlier.role
+            && self.subtransaction == earlier.subtransaction
+            && self.others_ended == earlier.others_ended
     }
 }

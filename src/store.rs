@@ -155,6 +155,8 @@ impl Store {
 
     /// For each key the recording that has it.
     pub fn find_duplicates(&self, access: Access, keys: &[Key]) -> Vec<Option<Uuid>> {
+        // Others may have filled the table since.
+        self.forget_plans_for_a_smaller_table();
         let columns = [
             Column::Uuids(keys.iter().map(|key| Some(key.owner)).collect()),
             Column::Texts(keys.iter().map(|key| Some(key.source_app)).collect()),
@@ -202,6 +204,7 @@ impl Store {
     /// Inserts recordings in the order given; the ids of those whose key was new.
     pub fn insert_recordings(&self, new: &[NewRecording]) -> Vec<Uuid> {
         let inserted = self.insert_recordings.query(Access::Write, &recording_columns(new), |row| row.uuid(1));
+        // Before the foreign keys of vault entries look them up.
         self.forget_plans_for_a_smaller_table();
         inserted.into_iter().flatten().collect()
     }

@@ -219,9 +219,8 @@ fn an_internal_error_and_a_serialization_failure_of_a_trigger_reach_the_caller()
     }
 }
 
-/// Bank and vault are looked up once for a statement, never for longer.
 #[test]
-fn a_membership_that_ends_counts_from_the_next_statement_on() {
+fn a_membership_that_ends_counts_at_once() {
     let leave = |user: Uuid| format!("DELETE FROM bank_memberships WHERE user_id = '{user}' AND bank_id <> '{ALICE}'");
     let into_bank = |external_id: &str, bank: Uuid| record_with(external_id, json!({"bank_id": bank}));
 
@@ -234,7 +233,6 @@ fn a_membership_that_ends_counts_from_the_next_statement_on() {
     assert_failed(&owner.import(&into_bank("b", bank), ALICE), "42501", "not a member");
     owner.run("ROLLBACK");
 
-    // One PL/pgSQL expression is one call site for a whole transaction, and yet a statement each time.
     owner.run(&format!(
         "CREATE FUNCTION import_and_leave(p_records jsonb[]) RETURNS jsonb[] LANGUAGE plpgsql AS $$
          DECLARE
@@ -297,4 +295,95 @@ fn a_bank_that_goes_within_the_statement_fails_as_if_it_had_never_been_there() {
     );
     assert_imported(&results[0]);
     assert_failed(&results[1], "42501", "not a member");
+}
+
+/// Calls of one statement, and what happens between them.
+#[test]
+fn a_membership_counts_as_it_is_at_each_call() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, vault) = business_bank(&mut owner, BOB);
+    let join = format!("INSERT INTO bank_memberships (bank_id, user_id) VALUES ('{bank}', '{ALICE}')");
+    let leave = format!("DELETE FROM bank_memberships WHERE user_id = '{ALICE}' AND bank_id = '{bank}'");
+    let give_away = format!("UPDATE vaults SET bank_id = (SELECT ensure_personal_bank('{BOB}')) WHERE id = '{vault}'");
+    let cursor = format!(
+        "DECLARE c CURSOR FOR SELECT run_pipeline($j${}$j$::jsonb || jsonb_build_object('external_id', i), '{ALICE}')
+         FROM generate_series(1, 3) AS i",
+        record_with("", json!({"bank_id": bank, "vault_id": vault}))
+    );
+    let fetch = |session: &mut Session| session.value::<serde_json::Value>("FETCH 1 FROM c", &[]);
+
+    for (before, between, in_second) in [
+        (join.as_str(), leave.as_str(), "not a member"),
+        // A membership that is taken back.
+        (&format!("SAVEPOINT s; {join}"), "ROLLBACK TO s", "not a member"),
+        (&join, &give_away, "is not a vault of bank"),
+        (&join, &format!("SAVEPOINT s; {give_away}; RELEASE s"), "is not a vault of bank"),
+    ] {
+        let mut service = db.service_role();
+        service.run(&format!("BEGIN; {cursor}; {before}"));
+        assert_imported(&fetch(&mut service));
+        service.run(between);
+        let second = fetch(&mut service);
+        assert!(second.to_string().contains(in_second), "{between}: {second}");
+        service.run("ROLLBACK");
+    }
+
+    // Somebody else ends it while the statement runs.
+    owner.run(&join);
+    let mut service = db.service_role();
+    service.run(&format!("BEGIN; {cursor}"));
+    assert_imported(&fetch(&mut service));
+    owner.run(&leave);
+    assert_failed(&fetch(&mut service), "42501", "not a member");
+    service.run("COMMIT");
+
+    // A trigger ends it with the first recording.
+    owner.run(&join);
+    owner.run("DELETE FROM recordings WHERE id IS NOT NULL");
+    owner.run(&format!(
+        "CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {leave}; RETURN NEW; END $$;
+         CREATE TRIGGER leave AFTER INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION leave()"
+    ));
+    owner.run(&format!("BEGIN; {cursor}"));
+    assert_imported(&fetch(&mut owner));
+    assert_failed(&fetch(&mut owner), "42501", "not a member");
+}
+
+#[test]
+fn what_a_dry_run_finds_is_not_taken_for_real() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    // An adopted schema may have none, and then nothing else would notice.
+    owner.run(
+        "ALTER TABLE recordings DROP CONSTRAINT recordings_bank_id_fkey;
+         ALTER TABLE vault_entries DROP CONSTRAINT vault_entries_vault_id_fkey",
+    );
+    let row = &owner.query(
+        "SELECT run_pipeline_batch(jsonb_build_array($1::jsonb), $2, NULL, true), run_pipeline($1, $2)",
+        &[&record("x"), &ALICE],
+    )[0];
+    assert_imported(&row.get(1));
+    assert_eq!(owner.count("recordings WHERE bank_id IN (SELECT id FROM banks)"), 1);
+    assert_eq!(owner.count("vault_entries WHERE vault_id IN (SELECT id FROM vaults)"), 1);
+}
+
+#[test]
+fn bank_and_vault_are_looked_up_once_where_nothing_happens_in_between() {
+    // Any transaction of another test that ends could have changed them.
+    let db = Database::alone();
+    let mut owner = db.table_owner();
+    assert_imported(&owner.import(&record("first"), ALICE));
+    let look_ups = "SELECT sum(seq_scan + COALESCE(idx_scan, 0))::bigint FROM pg_stat_xact_user_tables
+                    WHERE relname = 'bank_memberships'";
+    owner.run("BEGIN");
+    let before: i64 = owner.value(look_ups, &[]);
+    owner.query(
+        "SELECT run_pipeline($1 || jsonb_build_object('external_id', i), $2) FROM generate_series(1, 500) AS i",
+        &[&record(""), &ALICE],
+    );
+    let after: i64 = owner.value(look_ups, &[]);
+    owner.run("COMMIT");
+    assert_eq!(owner.count("recordings"), 501);
+    assert!(after - before < 100, "{} look-ups for 500 records", after - before);
 }
