@@ -46,7 +46,7 @@ pub fn tables(home: &Home) -> Result<Report, Failure> {
 }
 
 fn add_missing_columns(home: &Home, table: &str) -> Report {
-    let missing = rows(include_str!("../sql/bootstrap/missing_columns.sql"), &[home.schema.into(), table.into()]);
+    let missing = rows(obstacles::MISSING_COLUMNS, &[home.schema.into(), table.into()]);
     let add = |[column, definition]: [String; 2]| {
         run(home, &format!("ALTER TABLE @extschema@.{table} ADD COLUMN {column} {definition}"));
         (format!("column {table}.{column}"), "created".to_owned())

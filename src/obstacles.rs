@@ -6,6 +6,9 @@ use crate::catalog;
 use crate::error::Failure;
 use crate::home::Home;
 
+/// The columns that bootstrap() adds.
+pub const MISSING_COLUMNS: &str = include_str!("../sql/bootstrap/missing_columns.sql");
+
 /// Something of the application's that the pipeline can't work with.
 struct Obstacle {
     table: String,
@@ -47,8 +50,11 @@ fn doubled_keys(home: &Home, in_doubt: Vec<String>) -> Vec<Obstacle> {
     let mut doubled = Vec::new();
     for [table, key, shown_key] in catalog::rows(query, &[home.schema.into(), in_doubt.into()]) {
         let qualified = format!("{}.{table}", home.quoted);
-        // The lock that CREATE INDEX takes: reading goes on, writing waits.
-        catalog::run(home, &format!("LOCK TABLE {qualified} IN SHARE MODE"));
+        // SHARE is the lock that CREATE INDEX takes: reading goes on, writing waits. A column that is missing takes more,
+        // and a lock that grows while others hold theirs is a deadlock.
+        let grows = !catalog::rows::<2>(MISSING_COLUMNS, &[home.schema.into(), table.as_str().into()]).is_empty();
+        let mode = if grows { "ACCESS EXCLUSIVE" } else { "SHARE" };
+        catalog::run(home, &format!("LOCK TABLE {qualified} IN {mode} MODE"));
         let groups =
             format!("SELECT FROM {qualified} WHERE ({key}) IS NOT NULL GROUP BY {key} HAVING pg_catalog.count(*) > 1");
         let counted = catalog::rows(&format!("SELECT pg_catalog.count(*)::text FROM ({groups}) AS doubled"), &[]);

@@ -24,5 +24,5 @@ WHERE needed.table_name <> ALL ($2)
     AND NOT EXISTS (
         SELECT
         FROM (@fitting_indexes@) AS fitting
-        WHERE fitting.index_name = needed.index_name AND fitting.is_valid
+        WHERE fitting.index_name = needed.index_name AND fitting.serves
     )

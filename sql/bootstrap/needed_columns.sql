@@ -80,5 +80,18 @@ FROM (
         ('import_failures', 'code', '{text,varchar}', 'text', true, true),
         ('import_failures', 'attempts', '{integer,bigint,numeric}', 'integer NOT NULL DEFAULT 1', true, false),
         ('import_failures', 'updated_at', '{timestamptz,timestamp}', 'timestamptz NOT NULL DEFAULT now()', true, false),
-        ('import_failures', 'record_key', '{uuid}', 'uuid', false, false)
+        (
+            'import_failures', 'record_key', '{uuid}',
+            -- As in bootstrap.sql. Of this table alone rows are rewritten: it is our own, and small.
+            $$uuid NOT NULL GENERATED ALWAYS AS (
+                md5(
+                    COALESCE(owner_user_id::text, '') || ' '
+                    || COALESCE(
+                        length(source_app)::text || ' ' || source_app || ' ' || external_id,
+                        jsonb_hash_extended(record, 0)::text
+                    )
+                )::uuid
+            ) STORED$$,
+            true, false
+        )
 ) AS needed (table_name, column_name, serving, definition, is_added, is_filled)

@@ -258,6 +258,13 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
         "CREATE TABLE import_sources (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid, source_app text);
          INSERT INTO import_sources (user_id, source_app) SELECT '{ALICE}', 'zoom' FROM generate_series(1, 2)"
     );
+    let failures_with_a_plain_key = format!(
+        "CREATE TABLE import_failures (
+             id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid, owner_user_id uuid, source_app text,
+             external_id text, record jsonb, record_key uuid
+         );
+         INSERT INTO import_failures (user_id, external_id, record) VALUES ('{ALICE}', 'x', '{{}}')"
+    );
     let cases: &[(&str, &[&str])] = &[
         (
             "ALTER TABLE sync_jobs ADD synced_ids integer[] DEFAULT '{1,2}'",
@@ -328,6 +335,28 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
             "CREATE INDEX recordings_dedup_key ON recordings (owner_user_id)",
             &["relation recordings_dedup_key has the name of the unique index"],
         ),
+        (
+            "ALTER TABLE vault_entries ADD CONSTRAINT once UNIQUE (vault_id, recording_id) DEFERRABLE",
+            &["index once is that of a deferrable constraint"],
+        ),
+        (
+            "ALTER TABLE sync_jobs ADD skipped_count integer GENERATED ALWAYS AS (1) STORED",
+            &["column sync_jobs.skipped_count is generated"],
+        ),
+        (
+            "ALTER TABLE sync_jobs ADD skipped_count integer GENERATED ALWAYS AS IDENTITY",
+            &["column sync_jobs.skipped_count is generated"],
+        ),
+        (
+            "CREATE UNIQUE INDEX once ON recordings
+                 (owner_user_id, source_app, (source_metadata ->> 'external_id') COLLATE lax)",
+            &["index once has a collation that takes different ids for the same one"],
+        ),
+        (
+            "ALTER TABLE recordings ALTER source_app TYPE text COLLATE lax",
+            &["column recordings.source_app has a collation that takes different values for the same one"],
+        ),
+        (&failures_with_a_plain_key, &["column import_failures.record_key is not generated"]),
         ("CREATE SEQUENCE import_sources", &["relation import_sources is a sequence where a table has to be"]),
         ("CREATE VIEW import_sources AS SELECT 1 AS id", &["relation import_sources is a view"]),
         (
@@ -361,8 +390,11 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
         let db = with_application();
         db.superuser().run(
             "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
-             GRANT USAGE ON FOREIGN SERVER elsewhere TO app_owner",
+             GRANT USAGE ON FOREIGN SERVER elsewhere TO app_owner;
+             CREATE COLLATION lax (provider = libc, locale = 'C')",
         );
+        // Those that are not deterministic come with ICU, which not every server has. To bootstrap() the catalog counts.
+        db.superuser().run("UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'lax'");
         let mut owner = db.table_owner();
         owner.run(situation);
         let before = objects(&mut owner);

@@ -1,4 +1,5 @@
--- Columns that can't serve: of another type, generated, or missing where only the application knows what to put there.
+-- Columns that can't serve: of another type or collation, generated, or missing where only the application knows what to
+-- put there.
 -- And columns of the application's own that no import can fill.
 -- $1 schema. Rows: table, object, what is wrong with it, what to run.
 WITH relation AS (
@@ -26,6 +27,7 @@ present AS (
         attribute.attnotnull,
         attribute.attgenerated,
         attribute.attidentity,
+        attribute.attcollation,
         pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) AS type_name,
         -- What the statements see. A domain over uuid they don't take for one.
         CASE
@@ -94,11 +96,45 @@ SELECT
     needed.table_name,
     pg_catalog.format('column %s.%s', needed.table_name, needed.column_name),
     'is generated, and the pipeline has to write it',
-    pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION;', relation.qualified, present.attname)
+    pg_catalog.format(
+        CASE
+            WHEN present.attidentity <> '' THEN E'ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY;\n'
+                'ALTER TABLE %1$s ALTER COLUMN %2$I DROP NOT NULL;'
+            -- A virtual one has nothing to be left behind.
+            WHEN present.attgenerated = 'v' THEN 'ALTER TABLE %s RENAME COLUMN %I TO %3$I;'
+            ELSE 'ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION;'
+        END,
+        relation.qualified, present.attname, 'old_' || present.attname
+    )
 FROM (@needed_columns@) AS needed
 JOIN relation ON relation.relname = needed.table_name
 JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
-WHERE needed.is_filled AND present.attgenerated <> ''
+WHERE needed.column_name NOT IN ('id', 'created_at', 'record_key')
+    AND (present.attgenerated <> '' OR present.attidentity = 'a')
+UNION ALL
+SELECT
+    needed.table_name,
+    'column import_failures.record_key',
+    'is not generated, and the pipeline does not write it',
+    pg_catalog.format('ALTER TABLE %s DROP COLUMN record_key; -- bootstrap() makes it', relation.qualified)
+FROM (@needed_columns@) AS needed
+JOIN relation ON relation.relname = needed.table_name
+JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
+WHERE needed.column_name = 'record_key' AND present.attgenerated = ''
+UNION ALL
+SELECT
+    needed.table_name,
+    pg_catalog.format('column %s.%s', needed.table_name, needed.column_name),
+    'has a collation that takes different values for the same one',
+    pg_catalog.format(
+        'ALTER TABLE %s ALTER COLUMN %I TYPE %s COLLATE pg_catalog."default";',
+        relation.qualified, present.attname, present.type_name
+    )
+FROM (@needed_columns@) AS needed
+JOIN relation ON relation.relname = needed.table_name
+JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
+JOIN pg_catalog.pg_collation AS rules ON rules.oid = present.attcollation
+WHERE needed.column_name = 'source_app' AND NOT rules.collisdeterministic
 UNION ALL
 SELECT
     needed.table_name,

@@ -1,29 +1,48 @@
--- Indexes that are invalid or have a needed one's name, and partitioned tables, where only an index over the partition
--- key too can be unique.
+-- Indexes that ON CONFLICT would choose and that can't serve, or that have a needed one's name, and partitioned tables,
+-- where only an index over the partition key too can be unique.
 -- $1 schema. Rows: table, object, what is wrong with it, what to run.
 WITH missing AS (
-    SELECT needed.index_name, needed.table_name, class.relkind
+    SELECT needed.index_name, needed.table_name, needed.key, class.oid, class.relkind
     FROM (@needed_keys@) AS needed
     JOIN pg_catalog.pg_class AS class ON class.relname = needed.table_name AND class.relnamespace = $1
     WHERE NOT EXISTS (
         SELECT
         FROM (@fitting_indexes@) AS fitting
-        WHERE fitting.index_name = needed.index_name AND fitting.is_valid
+        WHERE fitting.index_name = needed.index_name AND fitting.serves
     )
 ),
-invalid AS (
-    SELECT missing.table_name, missing.index_name, class.relname, namespace.nspname
-    FROM missing
-    JOIN (@fitting_indexes@) AS fitting ON fitting.index_name = missing.index_name
+in_the_way AS (
+    SELECT
+        fitting.table_name,
+        fitting.is_immediate,
+        fitting.is_exact,
+        class.relname,
+        class.relnamespace,
+        pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified,
+        pg_catalog.format('%I.%I', namespace.nspname, fitting.table_name) AS qualified_table,
+        EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conindid = fitting.indexrelid AND contype = 'u') AS is_constraint
+    FROM (@fitting_indexes@) AS fitting
     JOIN pg_catalog.pg_class AS class ON class.oid = fitting.indexrelid
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE NOT fitting.serves
+        -- An invalid one beside another that serves does no harm.
+        AND (NOT fitting.is_valid AND fitting.index_name IN (SELECT index_name FROM missing)
+            OR NOT fitting.is_immediate OR NOT fitting.is_exact)
 )
 SELECT
-    invalid.table_name,
-    pg_catalog.format('index %s', invalid.relname),
-    'is invalid: a CREATE INDEX CONCURRENTLY has failed, or is still running',
-    pg_catalog.format('DROP INDEX CONCURRENTLY %I.%I;', invalid.nspname, invalid.relname)
-FROM invalid
+    in_the_way.table_name,
+    pg_catalog.format('index %s', in_the_way.relname),
+    CASE
+        WHEN NOT in_the_way.is_immediate THEN 'is that of a deferrable constraint, which ON CONFLICT refuses'
+        WHEN NOT in_the_way.is_exact THEN 'has a collation that takes different ids for the same one'
+        ELSE 'is invalid: a CREATE INDEX CONCURRENTLY has failed, or is still running'
+    END,
+    CASE
+        WHEN in_the_way.is_constraint
+            THEN pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I;', in_the_way.qualified_table, in_the_way.relname)
+        ELSE pg_catalog.format('DROP INDEX CONCURRENTLY %s;', in_the_way.qualified)
+    END
+FROM in_the_way
 UNION ALL
 SELECT
     missing.table_name,
@@ -35,14 +54,23 @@ SELECT
 FROM missing
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = $1
 WHERE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1 AND relname = missing.index_name)
-    AND NOT EXISTS (SELECT FROM invalid WHERE invalid.relname = missing.index_name)
+    AND NOT EXISTS (SELECT FROM in_the_way WHERE in_the_way.relname = missing.index_name)
 UNION ALL
 SELECT
     missing.table_name,
     pg_catalog.format('table %s', missing.table_name),
-    'is partitioned, so that no unique index can be made over owner, source and external id alone',
-    pg_catalog.format('ALTER TABLE %I.%I RENAME TO %I;', namespace.nspname, missing.table_name, 'old_' || missing.table_name)
+    pg_catalog.format(
+        'is partitioned by more than (%s), so that no unique index can be made over these alone',
+        pg_catalog.replace(pg_catalog.array_to_string(missing.key, ', '), '::text', '')
+    ),
+    pg_catalog.format('-- Let %s be a table without partitions, or partitioned by some of these.', missing.table_name)
 FROM missing
-JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = $1
-WHERE missing.relkind = 'p'
+JOIN pg_catalog.pg_partitioned_table AS partitioned ON partitioned.partrelid = missing.oid
+WHERE partitioned.partexprs IS NOT NULL
+    OR EXISTS (
+        SELECT
+        FROM pg_catalog.unnest(partitioned.partattrs::pg_catalog.int2[]) AS used (number)
+        JOIN pg_catalog.pg_attribute AS attribute ON attribute.attrelid = missing.oid AND attribute.attnum = used.number
+        WHERE attribute.attname <> ALL (missing.key)
+    )
 ORDER BY 1, 2
