@@ -4,6 +4,87 @@
 -- not its business: they are no members of the extension, and bootstrap() adds what they lack.
 
 -- Functions, changed:
+CREATE OR REPLACE FUNCTION @extschema@.start_sync_job(
+    p_source_app text,
+    p_external_ids text[] DEFAULT NULL,
+    p_user_id uuid DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    owner CONSTANT pg_catalog.uuid := COALESCE(p_user_id, auth.uid());
+    job pg_catalog.uuid;
+BEGIN
+    IF p_source_app IS NULL THEN
+        RAISE EXCEPTION 'p_source_app is NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Pass a value for p_source_app.';
+    ELSIF p_source_app OPERATOR(pg_catalog.!~) '\S' THEN
+        RAISE EXCEPTION 'p_source_app is blank'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass the name of the source, like fathom.';
+    ELSIF owner IS NULL THEN
+        RAISE EXCEPTION 'there is no owner: no p_user_id and no JWT subject'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass p_user_id, or call with a user''s JWT.';
+    END IF;
+    INSERT INTO @extschema@.sync_jobs (user_id, type, source_app, status, recording_ids, progress_total, started_at)
+    VALUES (
+        owner, 'sync', p_source_app, 'processing', p_external_ids,
+        COALESCE(pg_catalog.cardinality(p_external_ids), 0), pg_catalog.now()
+    )
+    RETURNING id INTO job;
+    RETURN job;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.finish_sync_job(p_sync_job_id uuid, p_error text DEFAULT NULL) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- A client without an error may send an empty one.
+    run_error CONSTANT pg_catalog.text := CASE WHEN p_error OPERATOR(pg_catalog.<>) '' THEN p_error END;
+    job pg_catalog.record;
+    imported pg_catalog.int4;
+    skipped pg_catalog.int4;
+    failed pg_catalog.int4;
+    outcome pg_catalog.text;
+    message pg_catalog.text;
+BEGIN
+    SELECT * INTO job FROM @extschema@.sync_jobs WHERE id OPERATOR(pg_catalog.=) p_sync_job_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'p_sync_job_id %: there is no such sync job of yours', COALESCE(p_sync_job_id::pg_catalog.text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Make one with start_sync_job().';
+    END IF;
+    imported := COALESCE(pg_catalog.cardinality(job.synced_ids), 0);
+    skipped := COALESCE(job.skipped_count, 0);
+    failed := COALESCE(pg_catalog.cardinality(job.failed_ids), 0);
+    outcome := CASE
+        WHEN run_error IS NOT NULL THEN 'failed'
+        WHEN failed OPERATOR(pg_catalog.>) 0 THEN 'completed_with_errors'
+        ELSE 'completed'
+    END;
+    message := pg_catalog.format('%s new, %s skipped, %s failed', imported, skipped, failed);
+
+    UPDATE @extschema@.sync_jobs
+    SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
+    WHERE id OPERATOR(pg_catalog.=) p_sync_job_id;
+
+    IF job.source_app IS NOT NULL THEN
+        INSERT INTO @extschema@.import_sources AS source (user_id, source_app, last_sync_at, error_message)
+        VALUES (
+            job.user_id, job.source_app, pg_catalog.now(),
+            COALESCE(run_error, CASE WHEN failed OPERATOR(pg_catalog.>) 0 THEN message END)
+        )
+        ON CONFLICT (user_id, source_app) DO UPDATE
+        SET
+            last_sync_at = excluded.last_sync_at,
+            error_message = excluded.error_message,
+            updated_at = pg_catalog.now();
+    END IF;
+    RETURN pg_catalog.jsonb_build_object(
+        'status', outcome, 'imported', imported, 'skipped', skipped, 'failed', failed, 'message', message
+    );
+END
+$$;
+
 -- Takes no SET clause: an application's triggers on recordings run with the caller's search_path, as in any import.
 CREATE OR REPLACE FUNCTION connector_pipeline.import_chunk(p_chunk jsonb[], p_user_id uuid, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql

@@ -187,6 +187,25 @@ fn users_import_under_the_policies_of_the_application() {
 }
 
 #[test]
+fn a_sync_run_fires_triggers_that_find_their_tables_by_the_callers_search_path() {
+    let db = with_application();
+    let mut owner = db.table_owner();
+    bootstrap(&mut owner);
+    owner.run(
+        "CREATE TABLE job_log (status text);
+         GRANT INSERT ON job_log TO authenticated;
+         CREATE FUNCTION log_job() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO job_log VALUES (NEW.status); RETURN NEW; END';
+         CREATE TRIGGER log_job AFTER INSERT OR UPDATE ON sync_jobs FOR EACH ROW EXECUTE FUNCTION log_job()",
+    );
+    let mut alice = db.authenticated(ALICE);
+    let job: Uuid = alice.value("SELECT start_sync_job('zoom')", &[]);
+    let summary: Value = alice.value("SELECT finish_sync_job($1)", &[&job]);
+    assert_eq!(summary["status"], "completed");
+    assert_eq!(owner.column::<String>("SELECT status FROM job_log", &[]), ["processing", "completed"]);
+}
+
+#[test]
 fn a_second_bootstrap_says_exists_and_locks_no_table() {
     let db = with_application();
     let mut owner = db.table_owner();
