@@ -140,6 +140,9 @@ fn of_100_000_recordings_2_000_keys_are_merged_and_nothing_is_lost() {
 fn duplicates_are_told_oldest_first_and_only_for_keys() {
     let mut place = Place::new();
     let (young, old, middle) = (place.recording("a", 1), place.recording("a", 9), place.recording("a", 5));
+    let undated = place.recording("a", 20);
+    place.owner.run("ALTER TABLE recordings ALTER created_at DROP NOT NULL");
+    place.owner.query("UPDATE recordings SET created_at = NULL WHERE id = $1", &[&undated]);
     place.recording("b", 1);
     // No keys: without a source or an id there is nothing to be the same.
     for _ in 0..2 {
@@ -154,13 +157,26 @@ fn duplicates_are_told_oldest_first_and_only_for_keys() {
         found,
         [json!({
             "owner_user_id": ALICE, "source_app": "zoom", "external_id": "a",
-            "recording_ids": [old, middle, young], "bank_ids": [bank, bank, bank],
+            "recording_ids": [old, middle, young, undated], "bank_ids": [bank, bank, bank, bank],
         })]
     );
     let checked: Value = place.owner.value("SELECT check_duplicate($1, 'zoom', 'a')", &[&ALICE]);
     assert_eq!(checked["existingRecordingId"], json!(old));
-    assert_eq!(place.merge().len(), 2);
+    let kept: Vec<Value> = place.merge().into_iter().map(|row| row["kept_id"].clone()).collect();
+    assert_eq!(kept, vec![json!(old); 3]);
     assert_eq!(place.owner.count("recordings"), 6);
+    // Of two without a date, the one with the lower id.
+    let (first, second) = (undated.min(young), undated.max(young));
+    for id in [second, first] {
+        place.owner.query(
+            "INSERT INTO recordings (id, bank_id, owner_user_id, title, source_app, source_metadata, created_at)
+             VALUES ($1, $2, $3, 'Call', 'zoom', '{\"external_id\": \"e\"}', NULL)",
+            &[&id, &bank, &ALICE],
+        );
+    }
+    let checked: Value = place.owner.value("SELECT check_duplicate($1, 'zoom', 'e')", &[&ALICE]);
+    assert_eq!(checked["existingRecordingId"], json!(first));
+    assert_eq!(place.merge()[0]["kept_id"], json!(first));
 }
 
 #[test]
@@ -203,6 +219,18 @@ fn entries_go_to_the_recording_that_is_kept_with_their_tags_and_notes() {
         ]
     );
     assert_eq!(place.ids(), [kept]);
+}
+
+#[test]
+fn tags_are_taken_over_also_where_one_is_null() {
+    let mut place = Place::new();
+    let (kept, gone) = (place.recording("a", 9), place.recording("a", 1));
+    for (recording, tags) in [(kept, "{a,NULL}"), (gone, "{b,a,NULL,c}")] {
+        let entry = place.entry(0, recording, None, None);
+        place.owner.query("UPDATE vault_entries SET local_tags = $2::text::text[] WHERE id = $1", &[&entry, &tags]);
+    }
+    place.merge();
+    assert_eq!(place.owner.value::<String>("SELECT local_tags::text FROM vault_entries", &[]), "{a,NULL,b,c}");
 }
 
 #[test]
@@ -254,6 +282,109 @@ fn what_refers_to_a_duplicate_refers_to_the_recording_that_is_kept() {
 }
 
 #[test]
+fn a_row_that_cannot_be_moved_is_told_instead_of_lost_with_the_duplicate() {
+    let comments = "CREATE TABLE comments (recording_id uuid REFERENCES recordings (id) ON DELETE CASCADE);
+        INSERT INTO comments SELECT id FROM recordings";
+    let pins = "CREATE TABLE pins (entry_id uuid REFERENCES vault_entries (id) ON DELETE SET NULL);
+        INSERT INTO pins SELECT id FROM vault_entries";
+    let parts = "CREATE TABLE parts (recording_id uuid REFERENCES recordings (id) ON DELETE CASCADE) PARTITION BY RANGE (recording_id);
+        CREATE TABLE part PARTITION OF parts DEFAULT; INSERT INTO parts SELECT id FROM recordings";
+    let functions = "
+        CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE FUNCTION old() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'";
+    let cases = [
+        (
+            comments,
+            "CREATE TRIGGER keep BEFORE UPDATE ON comments FOR EACH ROW EXECUTE FUNCTION no()",
+            "comments",
+            "trigger keep",
+        ),
+        (
+            comments,
+            "CREATE TRIGGER keep BEFORE UPDATE ON comments FOR EACH ROW EXECUTE FUNCTION old()",
+            "comments",
+            "trigger keep",
+        ),
+        (comments, "CREATE RULE forget AS ON UPDATE TO comments DO INSTEAD NOTHING", "comments", "rule forget"),
+        (
+            pins,
+            "CREATE TRIGGER keep BEFORE UPDATE ON pins FOR EACH ROW WHEN (NEW.entry_id IS NOT NULL) EXECUTE FUNCTION old()",
+            "pins",
+            "trigger keep",
+        ),
+        (
+            parts,
+            "CREATE TRIGGER keep BEFORE UPDATE ON part FOR EACH ROW EXECUTE FUNCTION old()",
+            "parts",
+            "trigger keep",
+        ),
+    ];
+    for (table, obstacle, name, place_to_look) in cases {
+        let mut place = Place::new();
+        let (kept, gone) = (place.recording("a", 9), place.recording("a", 1));
+        place.entry(0, kept, None, None);
+        place.entry(0, gone, None, None);
+        place.owner.run(&format!("{table}; {functions}; {obstacle}"));
+        let as_text = format!("SELECT string_agg(r::text, ',' ORDER BY r::text) FROM {name} AS r");
+        let before: String = place.owner.value(&as_text, &[]);
+        for call in ["merge_duplicates()", "merge_duplicates(false)"] {
+            let error = place.owner.error(&format!("SELECT connector_pipeline.{call}"), &[]);
+            assert_eq!(error.code().code(), "09000", "{obstacle}: {error:?}");
+            assert!(error.message().contains(&format!("1 rows of public.{name}")), "{obstacle}: {error:?}");
+            assert!(error.detail().unwrap_or_default().starts_with("The first is {"), "{obstacle}: {error:?}");
+            assert!(error.hint().unwrap_or_default().contains(place_to_look), "{obstacle}: {error:?}");
+        }
+        assert_eq!(place.owner.value::<String>(&as_text, &[]), before, "{obstacle}");
+        assert_eq!(place.ids(), [kept, gone], "{obstacle}");
+    }
+}
+
+#[test]
+fn a_trigger_that_deletes_recordings_in_no_vault_takes_nothing_along() {
+    for event in ["DELETE", "UPDATE"] {
+        let mut place = Place::new();
+        let (kept, gone) = (place.recording("a", 9), place.recording("a", 1));
+        place.entry(0, kept, None, None);
+        // One that is merged, one that is moved.
+        place.entry(if event == "DELETE" { 0 } else { 1 }, gone, None, None);
+        place.owner.run(&format!(
+            "CREATE FUNCTION tidy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 DELETE FROM recordings AS r WHERE id = OLD.recording_id
+                     AND NOT EXISTS (SELECT FROM vault_entries AS e WHERE e.recording_id = r.id);
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER tidy AFTER {event} ON vault_entries FOR EACH ROW EXECUTE FUNCTION tidy();
+             CREATE TABLE comments (recording_id uuid REFERENCES recordings (id) ON DELETE CASCADE)"
+        ));
+        place.owner.query("INSERT INTO comments VALUES ($1)", &[&gone]);
+        place.merge();
+        assert_eq!(place.owner.column::<Uuid>("SELECT recording_id FROM comments", &[]), [kept], "{event}");
+        assert_eq!(place.ids(), [kept], "{event}");
+    }
+}
+
+#[test]
+fn ids_that_merging_needs_are_told_where_they_are_missing() {
+    for (change, told) in [
+        ("ALTER TABLE vault_entries DROP id", "vault_entries.id is not there"),
+        ("ALTER TABLE vault_entries DROP id, ADD id bigserial", "vault_entries.id is bigint"),
+        (
+            "ALTER TABLE vault_entries DROP id, ADD id bigserial; ALTER TABLE vaults DROP bank_id CASCADE",
+            "vaults.bank_id is not there",
+        ),
+    ] {
+        let mut place = Place::new();
+        place.recording("a", 9);
+        place.recording("a", 1);
+        place.owner.run(change);
+        let error = place.owner.error("SELECT connector_pipeline.merge_duplicates()", &[]);
+        assert_eq!(error.code().code(), "55000", "{change}: {error:?}");
+        assert!(error.detail().unwrap_or_default().contains(told), "{change}: {error:?}");
+        assert!(error.hint().unwrap_or_default().contains("bootstrap()"), "{change}: {error:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_merged_is_told_and_nothing_is_changed() {
     let dropping =
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE ";
@@ -269,6 +400,49 @@ fn what_cannot_be_merged_is_told_and_nothing_is_changed() {
              UPDATE recordings SET bank_id = (SELECT id FROM banks WHERE name = 'Other') WHERE created_at > now() - interval '3 days'"
                 .to_owned(),
             ["55000", "duplicates lie in different banks", "external_id a of zoom"],
+        ),
+        (
+            "ALTER TABLE recordings ALTER bank_id DROP NOT NULL;
+             UPDATE recordings SET bank_id = NULL WHERE created_at < now() - interval '3 days'"
+                .to_owned(),
+            ["55000", "duplicates lie in different banks", "external_id a of zoom"],
+        ),
+        (
+            "WITH bank AS (INSERT INTO banks (name, type) VALUES ('Other', 'business') RETURNING id),
+                 vault AS (INSERT INTO vaults (bank_id, name, vault_type) SELECT id, 'Other', 'team' FROM bank RETURNING id)
+             INSERT INTO vault_entries (vault_id, recording_id)
+             SELECT vault.id, recordings.id FROM vault, recordings ORDER BY created_at DESC LIMIT 1"
+                .to_owned(),
+            ["55000", "vaults of other banks", "vault entry "],
+        ),
+        (
+            "ALTER TABLE recordings ADD parent_id uuid REFERENCES recordings (id) ON DELETE CASCADE;
+             UPDATE recordings SET parent_id = (SELECT id FROM recordings ORDER BY created_at DESC LIMIT 1)
+             WHERE created_at < now() - interval '3 days'"
+                .to_owned(),
+            ["55000", "1 rows of recordings refer to their own duplicates", "The first is"],
+        ),
+        (
+            "CREATE FUNCTION all_copies() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 DELETE FROM recordings WHERE source_metadata = OLD.source_metadata;
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER all_copies AFTER DELETE ON recordings FOR EACH ROW EXECUTE FUNCTION all_copies()"
+                .to_owned(),
+            ["09000", "1 rows of public.recordings would be lost", "The first is"],
+        ),
+        (
+            "CREATE FUNCTION uncommented() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 DELETE FROM recordings WHERE id = OLD.recording_id;
+                 RETURN NULL;
+             END $$;
+             CREATE TABLE comments (recording_id uuid REFERENCES recordings (id) ON DELETE CASCADE);
+             CREATE TABLE shares (recording_id uuid REFERENCES recordings (id) ON DELETE CASCADE);
+             INSERT INTO comments SELECT id FROM recordings;
+             INSERT INTO shares SELECT id FROM recordings;
+             CREATE TRIGGER uncommented AFTER UPDATE ON comments FOR EACH ROW EXECUTE FUNCTION uncommented()"
+                .to_owned(),
+            ["09000", "1 rows of public.recordings would be lost", "The first is"],
         ),
         (format!("{dropping} DELETE ON recordings FOR EACH ROW EXECUTE FUNCTION no()"), ["09000", "1 rows of public.recordings", "The first is"]),
         (format!("{dropping} DELETE ON vault_entries FOR EACH ROW EXECUTE FUNCTION no()"), ["09000", "1 rows of public.vault_entries", "The first is"]),

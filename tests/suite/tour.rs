@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::*;
 
 /// What the tour calls, by itself or through backfill() and merge_duplicates().
-const CALLED: [&str; 28] = [
+const CALLED: [&str; 31] = [
     "backfill",
     "bootstrap",
     "bootstrap_auth",
@@ -24,6 +24,9 @@ const CALLED: [&str; 28] = [
     "merge_local_data",
     "move_references",
     "must_be_gone",
+    "must_be_moved",
+    "must_be_there",
+    "must_have_ids",
     "must_see_all_rows",
     "open_backfill_job",
     "plan_merge",
