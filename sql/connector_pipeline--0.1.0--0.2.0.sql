@@ -142,7 +142,7 @@ AS $$
 BEGIN
     PERFORM connector_pipeline.must_see_all_rows('@extschema@.recordings');
     -- A key with a NULL in it is none: the dedup index lets any number of those in. The order is that of
-    -- check_duplicate().
+    -- check_duplicate(), also for rows without created_at: they come last, as if newest.
     RETURN QUERY
     SELECT
         key.owner_user_id,
@@ -174,40 +174,50 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     plan pg_catalog.record;
+    staying_entry_ids pg_catalog.uuid[];
 BEGIN
     IF p_dry_run IS NULL THEN
         RAISE EXCEPTION 'p_dry_run is NULL'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Pass true to learn what would be done, false to do it.';
     END IF;
+    PERFORM connector_pipeline.must_have_ids();
     BEGIN
         -- Reading goes on. Writing waits, and so does what would refer to a recording or an entry: a row that referred
         -- to a duplicate after the others have been moved would be lost with it, where its foreign key cascades.
         LOCK TABLE @extschema@.recordings, @extschema@.vault_entries IN EXCLUSIVE MODE;
         SELECT * INTO plan FROM connector_pipeline.plan_merge();
         RETURN QUERY SELECT * FROM connector_pipeline.report_merge(plan.removed_ids, plan.kept_ids, plan.merged_ids);
-
-        PERFORM connector_pipeline.merge_local_data(plan.merged_ids, plan.merged_into_ids);
-        PERFORM connector_pipeline.move_references(
-            '@extschema@.vault_entries', plan.merged_ids, plan.merged_into_ids
-        );
-        DELETE FROM @extschema@.vault_entries AS entry
-        WHERE entry.id OPERATOR(pg_catalog.=) ANY (plan.merged_ids);
-        PERFORM connector_pipeline.must_be_gone('@extschema@.vault_entries', ARRAY(
+        staying_entry_ids := plan.merged_into_ids OPERATOR(pg_catalog.||) ARRAY(
             SELECT entry.id
             FROM @extschema@.vault_entries AS entry
-            WHERE entry.id OPERATOR(pg_catalog.=) ANY (plan.merged_ids)
-        ));
+            WHERE entry.recording_id OPERATOR(pg_catalog.=) ANY (plan.removed_ids OPERATOR(pg_catalog.||) plan.kept_ids)
+                AND entry.id OPERATOR(pg_catalog.<>) ALL (plan.merged_ids)
+        );
 
+        -- All is moved before anything is deleted: a trigger of the application's may delete a recording with its last
+        -- entry, and with it what refers to it.
+        PERFORM connector_pipeline.merge_local_data(plan.merged_ids, plan.merged_into_ids);
+        PERFORM connector_pipeline.move_references(
+            '@extschema@.vault_entries', plan.merged_ids, plan.merged_into_ids, plan.merged_ids
+        );
+        PERFORM connector_pipeline.move_references(
+            '@extschema@.recordings', plan.removed_ids, plan.kept_ids, plan.merged_ids
+        );
+        -- Where no foreign key says that entries refer to recordings.
         UPDATE @extschema@.vault_entries AS entry
         SET recording_id = pair.kept_id
         FROM unnest(plan.removed_ids, plan.kept_ids) AS pair (removed_id, kept_id)
-        WHERE entry.recording_id OPERATOR(pg_catalog.=) pair.removed_id;
-        PERFORM connector_pipeline.move_references('@extschema@.recordings', plan.removed_ids, plan.kept_ids);
+        WHERE entry.recording_id OPERATOR(pg_catalog.=) pair.removed_id
+            AND entry.id OPERATOR(pg_catalog.<>) ALL (plan.merged_ids);
+
+        DELETE FROM @extschema@.vault_entries AS entry
+        WHERE entry.id OPERATOR(pg_catalog.=) ANY (plan.merged_ids);
         -- Before their recordings go, and take them along.
         PERFORM connector_pipeline.must_be_gone('@extschema@.vault_entries', ARRAY(
             SELECT entry.id
             FROM @extschema@.vault_entries AS entry
-            WHERE entry.recording_id OPERATOR(pg_catalog.=) ANY (plan.removed_ids)
+            WHERE entry.id OPERATOR(pg_catalog.=) ANY (plan.merged_ids)
+                OR entry.recording_id OPERATOR(pg_catalog.=) ANY (plan.removed_ids)
         ));
         DELETE FROM @extschema@.recordings AS recording
         WHERE recording.id OPERATOR(pg_catalog.=) ANY (plan.removed_ids);
@@ -216,6 +226,8 @@ BEGIN
             FROM @extschema@.recordings AS recording
             WHERE recording.id OPERATOR(pg_catalog.=) ANY (plan.removed_ids)
         ));
+        PERFORM connector_pipeline.must_be_there('@extschema@.recordings', plan.kept_ids);
+        PERFORM connector_pipeline.must_be_there('@extschema@.vault_entries', staying_entry_ids);
 
         -- What was returned stays, what was done goes, with its locks.
         IF p_dry_run THEN
@@ -229,6 +241,43 @@ $$;
 
 -- The parts of merge_duplicates(), which is their only caller. Pairs of ids are two arrays of the same length. (unnest() of
 -- two is always PostgreSQL's own, and can't be written with its schema.)
+
+-- Before bootstrap(), which would ask for them, an application's tables may have other ids, or none.
+CREATE FUNCTION connector_pipeline.must_have_ids() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unfit text;
+BEGIN
+    SELECT string_agg(
+        format(
+            '%s.%s is %s', needed.table_name, needed.column_name,
+            coalesce(format_type(attribute.atttypid, attribute.atttypmod), 'not there')
+        ),
+        E'\n' ORDER BY needed.table_name, needed.column_name
+    )
+    INTO unfit
+    FROM (
+        VALUES
+            ('recordings', 'id'), ('recordings', 'bank_id'), ('recordings', 'owner_user_id'),
+            ('vault_entries', 'id'), ('vault_entries', 'vault_id'), ('vault_entries', 'recording_id'),
+            ('vaults', 'id'), ('vaults', 'bank_id')
+    ) AS needed (table_name, column_name)
+    LEFT JOIN pg_attribute AS attribute
+        ON attribute.attrelid = to_regclass('@extschema@.' || needed.table_name)
+        AND attribute.attname = needed.column_name
+        AND NOT attribute.attisdropped
+    WHERE attribute.atttypid IS DISTINCT FROM 'uuid'::regtype;
+
+    IF unfit IS NOT NULL THEN
+        RAISE EXCEPTION 'columns that merging needs are not there, or are not uuid; nothing has been changed'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                DETAIL = unfit,
+                HINT = 'connector_pipeline.bootstrap() tells what to do about each.';
+    END IF;
+END
+$$;
 
 -- Rows that a policy hides would be left out, and then be lost.
 CREATE FUNCTION connector_pipeline.must_see_all_rows(p_table regclass) RETURNS void
@@ -262,6 +311,60 @@ BEGIN
 END
 $$;
 
+-- A trigger of the application's may take along what was to stay, or what is still referred to.
+CREATE FUNCTION connector_pipeline.must_be_there(p_table regclass, p_ids uuid[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lost_ids uuid[];
+BEGIN
+    EXECUTE format(
+        'SELECT array_agg(DISTINCT given.id)
+        FROM unnest($1) AS given (id)
+        WHERE NOT EXISTS (SELECT FROM %s AS there WHERE there.id = given.id)',
+        p_table
+    )
+    INTO lost_ids
+    USING p_ids;
+    IF cardinality(lost_ids) > 0 THEN
+        RAISE EXCEPTION '% rows of % would be lost; nothing has been changed', cardinality(lost_ids), p_table
+            USING ERRCODE = 'triggered_action_exception',
+                DETAIL = format('The first is %s.', lost_ids[1]),
+                HINT = format('Look for a trigger that deletes rows of %s when others are changed or deleted.', p_table);
+    END IF;
+END
+$$;
+
+-- A trigger or a rule of the application's may keep rows as they are. p_part: the partition in which one lies, or the
+-- table itself.
+CREATE FUNCTION connector_pipeline.must_be_moved(p_table regclass, p_left bigint, p_first_left text, p_part regclass)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF p_left > 0 THEN
+        RAISE EXCEPTION '% rows of % go on referring to duplicates; nothing has been changed', p_left, p_table
+            USING ERRCODE = 'triggered_action_exception',
+                DETAIL = format('The first is %s.', left(p_first_left, 200)),
+                HINT = format('Look for what keeps rows of %s from being updated%s.', p_table, (
+                    SELECT ': ' || string_agg(suspect.name, ', ' ORDER BY suspect.name)
+                    FROM (
+                        SELECT 'trigger ' || quote_ident(tgname)
+                        FROM pg_trigger
+                        -- 16: that fires on UPDATE.
+                        WHERE tgrelid IN (p_table, p_part) AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 16 <> 0
+                        UNION
+                        SELECT 'rule ' || quote_ident(rulename)
+                        FROM pg_rewrite
+                        WHERE ev_class = p_table AND ev_type = '2'
+                    ) AS suspect (name)
+                ));
+    END IF;
+END
+$$;
+
 -- Which recordings go and which of the same key stay; and which vault entries go into which, as a vault keeps one for a
 -- recording. (Also where an entry is there twice, for a table that has come without its unique key.)
 CREATE FUNCTION connector_pipeline.plan_merge(
@@ -277,6 +380,7 @@ DECLARE
     across_banks text;
 BEGIN
     PERFORM connector_pipeline.must_see_all_rows('@extschema@.vault_entries');
+    PERFORM connector_pipeline.must_see_all_rows('@extschema@.vaults');
 
     SELECT
         array_agg(copy.id ORDER BY key.position, copy.age) FILTER (WHERE copy.age > 1),
@@ -288,7 +392,10 @@ BEGIN
             ),
             E'\n' ORDER BY key.position
         ) FILTER (
-            WHERE copy.age = 1 AND (SELECT count(DISTINCT bank_id) FROM unnest(key.bank_ids) AS bank_id) > 1
+            -- In no bank is not in the same: its members would no longer see it.
+            WHERE copy.age = 1 AND EXISTS (
+                SELECT FROM unnest(key.bank_ids) AS bank_id WHERE bank_id IS DISTINCT FROM key.bank_ids[1]
+            )
         )
     INTO removed_ids, kept_ids, across_banks
     FROM connector_pipeline.duplicates() WITH ORDINALITY
@@ -302,7 +409,23 @@ BEGIN
         RAISE EXCEPTION 'duplicates lie in different banks, and nothing crosses banks; nothing has been changed'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 DETAIL = left(across_banks, 2000),
-                HINT = 'Decide for each which bank has it: delete the other recording, or give both the same bank_id.';
+                HINT = 'Decide for each which bank has it: delete the other recording, or give both the same bank_id, and their vault entries vaults of that bank.';
+    END IF;
+
+    SELECT string_agg(
+        format('vault entry %s of recording %s', entry.id, entry.recording_id), E'\n' ORDER BY pair.position, entry.id
+    )
+    INTO across_banks
+    FROM unnest(removed_ids, kept_ids) WITH ORDINALITY AS pair (removed_id, kept_id, position)
+    JOIN @extschema@.recordings AS kept ON kept.id = pair.kept_id
+    JOIN @extschema@.vault_entries AS entry ON entry.recording_id = pair.removed_id
+    JOIN @extschema@.vaults AS vault ON vault.id = entry.vault_id
+    WHERE vault.bank_id IS DISTINCT FROM kept.bank_id;
+    IF across_banks IS NOT NULL THEN
+        RAISE EXCEPTION 'duplicates are in vaults of other banks, and nothing crosses banks; nothing has been changed'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                DETAIL = left(across_banks, 2000),
+                HINT = 'Delete each of these vault entries, or give it a vault of its recording''s bank, and merge again.';
     END IF;
 
     SELECT
@@ -382,7 +505,8 @@ BEGIN
         SET local_tags = COALESCE(kept.local_tags, '{}') OPERATOR(pg_catalog.||) ARRAY(
             SELECT tag.name
             FROM pg_catalog.unnest(merged.tags) WITH ORDINALITY AS tag (name, position)
-            WHERE tag.name OPERATOR(pg_catalog.<>) ALL (COALESCE(kept.local_tags, '{}'))
+            -- Not <> ALL, which is NULL where one of the tags is.
+            WHERE tag.name IS NOT NULL AND (tag.name OPERATOR(pg_catalog.=) ANY (kept.local_tags)) IS NOT TRUE
             GROUP BY tag.name
             ORDER BY pg_catalog.min(tag.position)
         )
@@ -415,17 +539,28 @@ BEGIN
 END
 $$;
 
--- Lets all rows that refer to one id of a table by a foreign key refer to another.
-CREATE FUNCTION connector_pipeline.move_references(p_table regclass, p_from_ids uuid[], p_to_ids uuid[]) RETURNS void
+-- Lets all rows that refer to one id of a table by a foreign key refer to another; but not the rows that go themselves,
+-- which a unique key may keep from it.
+CREATE FUNCTION connector_pipeline.move_references(
+    p_table regclass,
+    p_from_ids uuid[],
+    p_to_ids uuid[],
+    p_merged_entry_ids uuid[]
+)
+RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
     reference pg_catalog.record;
+    referring_rows pg_catalog.text;
+    going_ids pg_catalog.uuid[];
+    rows_found pg_catalog.record;
     detail pg_catalog.text;
 BEGIN
     FOR reference IN
         SELECT
             foreign_key.conrelid::pg_catalog.regclass AS referrer,
+            pg_catalog.string_agg(pg_catalog.quote_ident(referring.attname), ', ') AS columns,
             -- The columns of the row referred to, of which the id need be none.
             pg_catalog.string_agg(
                 pg_catalog.format('%I = kept.%I', referring.attname, referred.attname), ', '
@@ -447,19 +582,50 @@ BEGIN
             -- Not again for each partition.
             AND foreign_key.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid
         GROUP BY foreign_key.oid
-        ORDER BY foreign_key.oid
+        -- The vault entries last: a recording in no vault may be the application's triggers' to delete.
+        ORDER BY
+            foreign_key.conrelid OPERATOR(pg_catalog.=) '@extschema@.vault_entries'::pg_catalog.regclass,
+            foreign_key.oid
     LOOP
         PERFORM connector_pipeline.must_see_all_rows(reference.referrer);
+        PERFORM connector_pipeline.must_be_there(p_table, p_from_ids);
+        going_ids := CASE
+            WHEN reference.referrer OPERATOR(pg_catalog.=) p_table THEN p_from_ids
+            WHEN reference.referrer OPERATOR(pg_catalog.=) '@extschema@.vault_entries'::pg_catalog.regclass
+                THEN p_merged_entry_ids
+        END;
+        referring_rows := pg_catalog.format(
+            'unnest($1, $2) AS pair (removed_id, kept_id)
+            JOIN %1$s AS removed ON removed.id OPERATOR(pg_catalog.=) pair.removed_id
+            JOIN %1$s AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
+            WHERE %2$s%3$s',
+            p_table, reference.matches,
+            CASE WHEN going_ids IS NOT NULL THEN ' AND referrer.id OPERATOR(pg_catalog.<>) ALL ($3)' END
+        );
+        IF reference.referrer OPERATOR(pg_catalog.=) p_table THEN
+            EXECUTE pg_catalog.format(
+                'SELECT pg_catalog.count(*) AS number, pg_catalog.min(referrer.id::pg_catalog.text) AS first_id
+                FROM %s AS referrer, %s AND referrer.id OPERATOR(pg_catalog.=) pair.kept_id',
+                reference.referrer, referring_rows
+            )
+            INTO rows_found
+            USING p_from_ids, p_to_ids, going_ids;
+            -- It would be its own parent, or whatever the reference means.
+            IF rows_found.number OPERATOR(pg_catalog.>) 0 THEN
+                RAISE EXCEPTION '% rows of % refer to their own duplicates; nothing has been changed',
+                    rows_found.number, p_table
+                    USING ERRCODE = 'object_not_in_prerequisite_state',
+                        DETAIL = pg_catalog.format('The first is %s, by %s.', rows_found.first_id, reference.columns),
+                        HINT = pg_catalog.format(
+                            'Let each of them refer to another row of %s, or to none, and merge again.', p_table
+                        );
+            END IF;
+        END IF;
         BEGIN
             EXECUTE pg_catalog.format(
-                'UPDATE %1$s AS referrer SET %2$s
-                FROM unnest($1, $2) AS pair (removed_id, kept_id)
-                JOIN %3$s AS removed ON removed.id OPERATOR(pg_catalog.=) pair.removed_id
-                JOIN %3$s AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
-                WHERE %4$s',
-                reference.referrer, reference.changes, p_table, reference.matches
+                'UPDATE %s AS referrer SET %s FROM %s', reference.referrer, reference.changes, referring_rows
             )
-            USING p_from_ids, p_to_ids;
+            USING p_from_ids, p_to_ids, going_ids;
         EXCEPTION WHEN unique_violation OR exclusion_violation THEN
             GET STACKED DIAGNOSTICS detail := PG_EXCEPTION_DETAIL;
             RAISE EXCEPTION 'rows of % that refer to duplicates can''t all refer to the row that is kept; nothing has been changed',
@@ -468,6 +634,19 @@ BEGIN
                     DETAIL = pg_catalog.concat_ws(' ', pg_catalog.concat(SQLERRM, '.'), detail),
                     HINT = pg_catalog.format('Keep one of them in %s, and merge again.', reference.referrer);
         END;
+        EXECUTE pg_catalog.format(
+            'SELECT
+                pg_catalog.count(*) AS number,
+                pg_catalog.min(pg_catalog.to_jsonb(referrer)::pg_catalog.text) AS first_row,
+                pg_catalog.min(referrer.tableoid) AS part
+            FROM %s AS referrer, %s',
+            reference.referrer, referring_rows
+        )
+        INTO rows_found
+        USING p_from_ids, p_to_ids, going_ids;
+        PERFORM connector_pipeline.must_be_moved(
+            reference.referrer, rows_found.number, rows_found.first_row, rows_found.part
+        );
     END LOOP;
 END
 $$;
@@ -479,7 +658,7 @@ Raises 55000 where auth.users, auth.uid() or the API''s roles are missing (see b
 COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';
 
 COMMENT ON FUNCTION connector_pipeline.duplicates() IS
-'The keys (owner, source, external id) that more than one recording has, from before the dedup index. recording_ids: the oldest first, which is the one that check_duplicate() gives and merge_duplicates() keeps. bank_ids: the bank of each.
+'The keys (owner, source, external id) that more than one recording has, from before the dedup index. recording_ids: the oldest first (one without created_at counts as newest), which is the one that check_duplicate() gives and merge_duplicates() keeps. bank_ids: the bank of each.
 Raises 42501 where policies may hide rows from the caller.';
 
 COMMENT ON FUNCTION connector_pipeline.merge_duplicates(boolean) IS
@@ -487,11 +666,17 @@ COMMENT ON FUNCTION connector_pipeline.merge_duplicates(boolean) IS
 p_dry_run: true to learn what would be done, with nothing left of it; false to do it.
 Returns a row for each recording removed: kept_id, removed_id, removed_row (as it was), entries_moved (how many), entries_merged (those that went into another entry of their vault, as they were). A vault entry that was there twice has a row without removed_id.
 Locks recordings and vault_entries against writing (EXCLUSIVE), also in a dry run.
-Raises 22004 for a NULL p_dry_run, 55000 where duplicates lie in different banks, 23505 where rows that refer to them can''t refer to one, 42501 where policies may hide rows from the caller, 09000 where a trigger keeps what is to go. Then nothing has been changed.';
+Raises 22004 for a NULL p_dry_run, 55000 where duplicates lie in different banks (or one in none), or in a vault of another bank, where the oldest of a key refers to a younger, or where an id is missing or no uuid, 23505 where rows that refer to duplicates can''t refer to one, 42501 where policies may hide rows from the caller, 09000 where a trigger or a rule keeps what is to go or to be moved, or takes along what is to stay. Then nothing has been changed.';
+
+COMMENT ON FUNCTION connector_pipeline.must_have_ids() IS 'A part of merge_duplicates()';
 
 COMMENT ON FUNCTION connector_pipeline.must_see_all_rows(regclass) IS 'A part of duplicates() and merge_duplicates()';
 
 COMMENT ON FUNCTION connector_pipeline.must_be_gone(regclass, uuid[]) IS 'A part of merge_duplicates()';
+
+COMMENT ON FUNCTION connector_pipeline.must_be_there(regclass, uuid[]) IS 'A part of merge_duplicates()';
+
+COMMENT ON FUNCTION connector_pipeline.must_be_moved(regclass, bigint, text, regclass) IS 'A part of merge_duplicates()';
 
 COMMENT ON FUNCTION connector_pipeline.plan_merge() IS 'A part of merge_duplicates()';
 
@@ -499,7 +684,7 @@ COMMENT ON FUNCTION connector_pipeline.report_merge(uuid[], uuid[], uuid[]) IS '
 
 COMMENT ON FUNCTION connector_pipeline.merge_local_data(uuid[], uuid[]) IS 'A part of merge_duplicates()';
 
-COMMENT ON FUNCTION connector_pipeline.move_references(regclass, uuid[], uuid[]) IS 'A part of merge_duplicates()';
+COMMENT ON FUNCTION connector_pipeline.move_references(regclass, uuid[], uuid[], uuid[]) IS 'A part of merge_duplicates()';
 
 -- Last, for it goes over all functions there are: sql/grants.sql, as of 0.2.0.
 -- Who may call what: the users' functions for authenticated and service_role, these and the administration for the owner
