@@ -51,7 +51,7 @@ impl Statement {
     /// Parses `sql`, whose parameters are like `columns`. Raises what is wrong with it (a missing table).
     ///
     /// The plan is a generic one: with the array's values at hand PostgreSQL would find a custom plan cheaper and
-    /// would plan anew at each call.
+    /// would plan anew at each call. It may use parallel workers, as a query of the caller's own may.
     pub fn prepare(sql: &str, form: Form, columns: &[Column]) -> Self {
         let types: Vec<Oid> = columns.iter().map(|column| column.kind().parameter_type(form)).collect();
         let connection = Connection::open();
@@ -63,7 +63,7 @@ impl Statement {
                 sql.as_ptr(),
                 types.len() as i32,
                 types.as_ptr().cast_mut(),
-                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+                (pg_sys::CURSOR_OPT_GENERIC_PLAN | pg_sys::CURSOR_OPT_PARALLEL_OK) as i32,
             );
             check(if plan.is_null() { pg_sys::SPI_result } else { 0 });
             check(pg_sys::SPI_keepplan(plan));

@@ -1,9 +1,10 @@
 -- Which of the keys asked for are imported already, and as what.
 -- $1 owners, $2 source apps, $3 external ids: one element each a key. Rows: the key's position from 1, a recording's id;
--- where a key has several rows (from before the dedup index), the oldest.
+-- where a key has several rows (from before the dedup index), the oldest last, and that is the one that counts.
 --
--- LATERAL with LIMIT makes it a look-up a key. As a plain join it would be planned for the thousand keys that the
--- planner supposes in any array, as a hash of all recordings, for one key too.
+-- LATERAL with OFFSET makes it a look-up a key. As a plain join it would be planned for the thousand keys that the
+-- planner supposes in any array, as a hash of all recordings, for one key too. (LIMIT 1 would do as well, but for a sort
+-- a key.)
 SELECT asked.position, existing.id
 FROM (
     SELECT
@@ -13,11 +14,11 @@ FROM (
         pg_catalog.unnest($3) AS external_id
 ) AS asked
 CROSS JOIN LATERAL (
-    SELECT recordings.id
+    SELECT recordings.id, recordings.created_at
     FROM @extschema@.recordings
     WHERE recordings.owner_user_id OPERATOR(pg_catalog.=) asked.owner_user_id
         AND recordings.source_app OPERATOR(pg_catalog.=) asked.source_app
         AND (recordings.source_metadata OPERATOR(pg_catalog.->>) 'external_id') OPERATOR(pg_catalog.=) asked.external_id
-    ORDER BY recordings.created_at, recordings.id
-    LIMIT 1
+    OFFSET 0
 ) AS existing
+ORDER BY existing.created_at DESC, existing.id DESC
