@@ -5,6 +5,7 @@ use pgrx::PgSqlErrorCode;
 use crate::catalog;
 use crate::error::Failure;
 use crate::home::Home;
+use crate::table::Table;
 
 /// The columns that bootstrap() adds.
 pub const MISSING_COLUMNS: &str = include_str!("../sql/bootstrap/missing_columns.sql");
@@ -64,10 +65,7 @@ fn doubled_keys(home: &Home, in_doubt: Vec<String>) -> Vec<Obstacle> {
                 problem: format!("has {count} keys ({shown_key}) in more than one row"),
                 object: format!("table {table}"),
                 remedy: match table.as_str() {
-                    "recordings" | "vault_entries" => "\
-                        SELECT * FROM connector_pipeline.merge_duplicates(); -- tells what it would do\n\
-                        SELECT * FROM connector_pipeline.merge_duplicates(false); -- does it"
-                        .to_owned(),
+                    "recordings" | "vault_entries" => merge(home),
                     _ => format!(
                         "SELECT {key}, array_agg(id) FROM {qualified} GROUP BY {key} HAVING count(*) > 1; \
                          -- and keep one of each"
@@ -78,6 +76,25 @@ fn doubled_keys(home: &Home, in_doubt: Vec<String>) -> Vec<Obstacle> {
         }
     }
     doubled
+}
+
+/// How to merge. That looks for entries in vaults, and an application may have neither: bootstrap() is to make them, and
+/// does not before the duplicates are gone.
+fn merge(home: &Home) -> String {
+    let (mut before, mut after) = (String::new(), String::new());
+    for (table, columns) in
+        [(c"vaults", "id uuid, bank_id uuid"), (c"vault_entries", "id uuid, vault_id uuid, recording_id uuid")]
+    {
+        if Table::open(home, table).is_none() {
+            let table = format!("{}.{}", home.quoted, table.to_string_lossy());
+            before += &format!("CREATE TABLE {table} ({columns}); -- for the merge alone\n");
+            after += &format!("\nDROP TABLE {table};");
+        }
+    }
+    format!(
+        "{before}SELECT * FROM connector_pipeline.merge_duplicates(); -- tells what it would do\n\
+         SELECT * FROM connector_pipeline.merge_duplicates(false); -- does it{after}"
+    )
 }
 
 fn told(obstacles: &[Obstacle]) -> Failure {

@@ -122,15 +122,13 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     stages.store.remembered.forget();
     match candidates {
         // Nothing is left to be taken apart, and a trigger that failed need not fail twice.
-        [candidate] if stages.inserting.get() && !stages.relies_on_memory.get() => {
-            vec![(candidate.position, Outcome::Failed(failure))]
-        }
+        [candidate] if stages.inserting.get() => vec![(candidate.position, Outcome::Failed(failure))],
         _ => stages.run(Mode::Apart, candidates),
     }
 }
 
 /// How the stages guard against failure.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Mode {
     /// Not at all: everything is in one subtransaction already.
     Together,
@@ -162,8 +160,6 @@ struct Stages<'a> {
     /// None: what is found isn't kept, for policies may look at anything.
     began: Option<Moment>,
     found: RefCell<Places>,
-    /// Set where a bank or a vault was not looked up, but remembered.
-    relies_on_memory: Cell<bool>,
     /// Set while recordings are inserted: an error that came then is about a recording.
     inserting: Cell<bool>,
 }
@@ -176,7 +172,6 @@ impl<'a> Stages<'a> {
             store,
             began: (!caller.is_bound_by_policies()).then(Moment::now),
             found: RefCell::default(),
-            relies_on_memory: Cell::new(false),
             inserting: Cell::new(false),
         }
     }
@@ -280,7 +275,7 @@ impl Stages<'_> {
         }
     }
 
-    /// Takes what is remembered and asks for the others. Apart, nothing is taken on trust.
+    /// Takes what is remembered and asks for the others.
     fn look_up<R: Ord + Copy>(
         &self,
         mode: Mode,
@@ -292,11 +287,8 @@ impl Stages<'_> {
         let mut sought = Vec::new();
         for request in requests {
             match remembered(&request) {
-                Some(place) if mode == Mode::Together => {
-                    self.relies_on_memory.set(true);
-                    found.insert(request, Ok(Some(place)));
-                }
-                _ => sought.push((request, Ok(None))),
+                Some(place) => _ = found.insert(request, Ok(Some(place))),
+                None => sought.push((request, Ok(None))),
             }
         }
         let ask = |sought: &mut [(R, Result<Option<Uuid>, Failure>)]| {

@@ -6,14 +6,15 @@ set -eu
 
 major=@MAJOR@
 pg_config=${1:-pg_config}
-here=$(cd "$(dirname "$0")" && pwd)
+# CDPATH would have cd print where it went.
+here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
 
 version=$("$pg_config" --version) || {
     echo "error: there is no $pg_config; say which PostgreSQL: sh install.sh /path/to/pg_config" >&2
     exit 1
 }
 case $version in
-    "PostgreSQL $major"[!0-9]*) ;;
+    "PostgreSQL $major" | "PostgreSQL $major"[!0-9]*) ;;
     *) echo "error: this package is for PostgreSQL $major, not for $version" >&2; exit 1 ;;
 esac
 

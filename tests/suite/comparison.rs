@@ -1,5 +1,7 @@
 //! What two databases have in common: catalogs and rows, as text that can be compared.
 
+use std::collections::BTreeSet;
+
 use crate::support::*;
 
 /// Every object of a database with all its properties.
@@ -8,6 +10,15 @@ pub fn catalog(db: &Database) -> Vec<String> {
     // Names are told in full, whatever a session's search_path.
     superuser.run("SET search_path = ''");
     superuser.column(include_str!("catalog.sql"), &[])
+}
+
+/// The same as one of its roles sees it, and which file each relation is in: a table that was written anew has another.
+pub fn objects(session: &mut Session) -> BTreeSet<String> {
+    let files = "SELECT format('file of %s: %s', oid::regclass, relfilenode) FROM pg_class
+        WHERE relkind IN ('r', 'i') AND relnamespace <> 'pg_toast'::regnamespace";
+    let lines: Vec<String> =
+        [include_str!("catalog.sql"), files].iter().flat_map(|query| session.column(query, &[])).collect();
+    lines.into_iter().collect()
 }
 
 /// Each table with the number of its rows and a checksum of them.

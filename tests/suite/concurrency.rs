@@ -86,11 +86,7 @@ fn an_import_waits_for_one_in_progress_and_takes_over_where_that_is_rolled_back(
         let pid: i32 = second.value("SELECT pg_backend_pid()", &[]);
         let result = thread::scope(|scope| {
             let waiting = scope.spawn(move || second.import(&record(end), ALICE));
-            let mut watcher = db.superuser();
-            let blocked = "SELECT cardinality(pg_blocking_pids($1)) > 0";
-            while !watcher.value::<bool>(blocked, &[&pid]) {
-                thread::yield_now();
-            }
+            db.wait_until_blocked(pid);
             first.run(end);
             waiting.join().unwrap()
         });

@@ -5,7 +5,7 @@
 //! a superuser runs instead of CREATE EXTENSION and bootstrap(), the suite judges another implementation of the contract.
 //! CONNECTOR_PIPELINE_TEST_SCHEMA names a schema to install into, which takes the place of public.
 
-mod catalog;
+mod application;
 mod comparison;
 mod support;
 mod tour;
@@ -22,6 +22,8 @@ mod importing;
 mod inside_transactions;
 mod installing;
 mod merging;
+mod needed_columns;
+mod obstacles;
 mod records;
 mod roles;
 mod sync_jobs;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::adopting::{import_without_pipeline, with_application};
+use crate::application::{import_without_pipeline, with_application};
 use crate::support::*;
 
 /// A database whose recordings may be duplicates, with a bank that has three vaults.

@@ -5,6 +5,7 @@
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
 
 use postgres::error::DbError;
 use postgres::types::{FromSqlOwned, ToSql};
@@ -114,6 +115,14 @@ impl Database {
         session.run(&format!("SET ROLE {role}"));
         session.query("SELECT set_config('request.jwt.claims', $1, false)", &[&claims]);
         session
+    }
+
+    /// Returns once another session waits for a lock.
+    pub fn wait_until_blocked(&self, pid: i32) {
+        let mut watcher = self.superuser();
+        while !watcher.value::<bool>("SELECT cardinality(pg_blocking_pids($1)) > 0", &[&pid]) {
+            thread::yield_now();
+        }
     }
 
     pub fn login(&self, role: &str) -> Session {

@@ -1,0 +1,272 @@
+//! What an application has that can't serve: bootstrap() tells it, with the way out, and changes nothing.
+
+use serde_json::Value;
+
+use crate::application::*;
+use crate::comparison::objects;
+use crate::support::*;
+
+#[test]
+fn an_index_serves_as_dedup_key_whatever_its_name_and_order() {
+    for (index, serves) in [
+        ("UNIQUE INDEX once ON recordings (source_app, owner_user_id, (source_metadata ->> 'external_id'))", true),
+        (
+            "UNIQUE INDEX once ON recordings ((source_metadata->>'external_id'), source_app, owner_user_id) INCLUDE (title)",
+            true,
+        ),
+        (
+            "UNIQUE INDEX once ON recordings (owner_user_id, source_app, (source_metadata ->> 'external_id')) NULLS NOT DISTINCT",
+            true,
+        ),
+        ("INDEX often ON recordings (owner_user_id, source_app, (source_metadata ->> 'external_id'))", false),
+        (
+            "UNIQUE INDEX few ON recordings (owner_user_id, source_app, (source_metadata ->> 'external_id')) WHERE source_app <> 'zoom'",
+            false,
+        ),
+        (
+            "UNIQUE INDEX more ON recordings (owner_user_id, source_app, (source_metadata ->> 'external_id'), title)",
+            false,
+        ),
+        ("UNIQUE INDEX other ON recordings (owner_user_id, source_app, (source_metadata ->> 'id'))", false),
+    ] {
+        let db = with_application();
+        let mut owner = db.table_owner();
+        owner.run(&format!("CREATE {index}"));
+        let report = bootstrap(&mut owner);
+        let action = &report.iter().find(|(object, _)| object == "index recordings_dedup_key ON recordings").unwrap().1;
+        assert_eq!(action, if serves { "exists" } else { "created" }, "{index}");
+        assert_imported(&db.authenticated(ALICE).import_own(&record("x")));
+    }
+}
+
+#[test]
+fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
+    let doubled = "INSERT INTO recordings (owner_user_id, bank_id, title, source_app, source_metadata)
+        SELECT owner_user_id, bank_id, title, source_app, source_metadata FROM recordings";
+    let doubled_without_entries = format!("DROP TABLE vault_entries; {doubled}");
+    let doubled_sources = format!(
+        "CREATE TABLE import_sources (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid, source_app text);
+         INSERT INTO import_sources (user_id, source_app) SELECT '{ALICE}', 'zoom' FROM generate_series(1, 2)"
+    );
+    let failures_with_a_plain_key = format!(
+        "CREATE TABLE import_failures (
+             id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid, owner_user_id uuid, source_app text,
+             external_id text, record jsonb, record_key uuid
+         );
+         INSERT INTO import_failures (user_id, external_id, record) VALUES ('{ALICE}', 'x', '{{}}')"
+    );
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "ALTER TABLE sync_jobs ADD synced_ids integer[] DEFAULT '{1,2}'",
+            &["column sync_jobs.synced_ids is of type integer[], and has to be text[]"],
+        ),
+        ("ALTER TABLE sync_jobs ADD synced_ids uuid[]", &["column sync_jobs.synced_ids is of type uuid[]"]),
+        (
+            "ALTER TABLE sync_jobs ADD failed_ids jsonb NOT NULL DEFAULT '[]'",
+            &["column sync_jobs.failed_ids is of type jsonb"],
+        ),
+        (
+            "ALTER TABLE sync_jobs ADD skipped_count text DEFAULT '0'",
+            &["column sync_jobs.skipped_count is of type text, and has to be integer"],
+        ),
+        (
+            "ALTER TABLE recordings ADD summary jsonb",
+            &["column recordings.summary is of type jsonb, and has to be text"],
+        ),
+        (
+            "ALTER TABLE recordings ALTER source_metadata TYPE json USING source_metadata::json",
+            &["column recordings.source_metadata is of type json, and"],
+        ),
+        (
+            "ALTER TABLE recordings ALTER source_metadata DROP DEFAULT, ALTER source_metadata TYPE text",
+            &["column recordings.source_metadata is of type text"],
+        ),
+        (
+            "ALTER TABLE recordings ALTER recording_start_time TYPE timestamp",
+            &["column recordings.recording_start_time is of type timestamp without time zone"],
+        ),
+        (
+            "CREATE TYPE source AS ENUM ('fathom'); ALTER TABLE recordings ALTER source_app TYPE source USING 'fathom'::source",
+            &["column recordings.source_app is of type public.source"],
+        ),
+        (
+            "CREATE DOMAIN key AS uuid; ALTER TABLE vault_entries ALTER id TYPE key",
+            &["column vault_entries.id is of type public.key, and has to be uuid"],
+        ),
+        (
+            "ALTER TABLE vault_entries DROP COLUMN id; ALTER TABLE vault_entries ADD id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            &["column vault_entries.id is of type bigint, and has to be uuid"],
+        ),
+        (
+            "DROP TABLE vault_entries; ALTER TABLE recordings DROP owner_user_id CASCADE",
+            &["column recordings.owner_user_id is missing"],
+        ),
+        ("ALTER TABLE recordings DROP created_at", &["column recordings.created_at is missing"]),
+        (
+            "ALTER TABLE recordings ADD audio_url text GENERATED ALWAYS AS ('x' || title) STORED",
+            &["column recordings.audio_url is generated"],
+        ),
+        (
+            "DROP TRIGGER touch ON recordings; TRUNCATE recordings CASCADE; ALTER TABLE recordings ADD team text NOT NULL",
+            &["column recordings.team is NOT NULL without a default"],
+        ),
+        ("ALTER TABLE vault_entries ALTER id DROP DEFAULT", &["column vault_entries.id is NOT NULL without a default"]),
+        (
+            doubled,
+            &[
+                "table recordings has 1 keys (owner_user_id, source_app, (source_metadata ->> 'external_id')) in more than one row",
+            ],
+        ),
+        (&doubled_without_entries, &["table recordings has 1 keys"]),
+        (
+            "INSERT INTO vault_entries (vault_id, recording_id) SELECT vault_id, recording_id FROM vault_entries",
+            &["table vault_entries has 1 keys (vault_id, recording_id) in more than one row"],
+        ),
+        (
+            "CREATE INDEX recordings_dedup_key ON recordings (owner_user_id)",
+            &["relation recordings_dedup_key has the name of the unique index"],
+        ),
+        (
+            "ALTER TABLE vault_entries ADD CONSTRAINT once UNIQUE (vault_id, recording_id) DEFERRABLE",
+            &["index once is that of a deferrable constraint"],
+        ),
+        (
+            "ALTER TABLE sync_jobs ADD skipped_count integer GENERATED ALWAYS AS (1) STORED",
+            &["column sync_jobs.skipped_count is generated"],
+        ),
+        (
+            "ALTER TABLE sync_jobs ADD skipped_count integer GENERATED ALWAYS AS IDENTITY",
+            &["column sync_jobs.skipped_count is generated"],
+        ),
+        (
+            "CREATE UNIQUE INDEX once ON recordings
+                 (owner_user_id, source_app, (source_metadata ->> 'external_id') COLLATE lax)",
+            &["index once has a collation that takes different ids for the same one"],
+        ),
+        (
+            "ALTER TABLE recordings ALTER source_app TYPE text COLLATE lax",
+            &["column recordings.source_app has a collation that takes different values for the same one"],
+        ),
+        (&failures_with_a_plain_key, &["column import_failures.record_key is not generated"]),
+        ("CREATE SEQUENCE import_sources", &["relation import_sources is a sequence where a table has to be"]),
+        ("CREATE VIEW import_sources AS SELECT 1 AS id", &["relation import_sources is a view"]),
+        (
+            "CREATE MATERIALIZED VIEW import_failures AS SELECT 1 AS id",
+            &["relation import_failures is a materialized view"],
+        ),
+        (
+            "CREATE FOREIGN TABLE import_sources (id uuid) SERVER elsewhere",
+            &["relation import_sources is a foreign table"],
+        ),
+        (
+            "CREATE FUNCTION source_metadata_ordered(recordings) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'",
+            &["function source_metadata_ordered(recordings) gives jsonb"],
+        ),
+        ("ALTER TABLE recordings FORCE ROW LEVEL SECURITY", &["table recordings has FORCE ROW LEVEL SECURITY"]),
+        (
+            // All at once.
+            "ALTER TABLE recordings ADD summary jsonb; ALTER TABLE sync_jobs ADD synced_ids integer[];
+             CREATE VIEW import_sources AS SELECT 1 AS id;
+             INSERT INTO vault_entries (vault_id, recording_id) SELECT vault_id, recording_id FROM vault_entries",
+            &[
+                "relation import_sources",
+                "column recordings.summary",
+                "column sync_jobs.synced_ids",
+                "table vault_entries",
+            ],
+        ),
+        (&doubled_sources, &["table import_sources has 1 keys (user_id, source_app)"]),
+    ];
+    for (situation, expected) in cases {
+        let db = with_application();
+        db.superuser().run(
+            "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+             GRANT USAGE ON FOREIGN SERVER elsewhere TO app_owner;
+             CREATE COLLATION lax (provider = libc, locale = 'C')",
+        );
+        // Those that are not deterministic come with ICU, which not every server has. To bootstrap() the catalog counts.
+        db.superuser().run("UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'lax'");
+        let mut owner = db.table_owner();
+        owner.run(situation);
+        let before = objects(&mut owner);
+        let error = owner.error("SELECT connector_pipeline.bootstrap()", &[]);
+        assert_eq!(error.code().code(), "55000", "{situation}: {error:?}");
+        let detail: Vec<&str> = error.detail().unwrap_or_default().lines().collect();
+        assert_eq!(detail.len(), expected.len(), "{situation}: {error:?}");
+        for (line, beginning) in detail.iter().zip(*expected) {
+            assert!(line.starts_with(beginning), "{situation}: {error:?}");
+        }
+        assert_eq!(objects(&mut owner), before, "{situation}");
+
+        if *situation == doubled_sources {
+            // Which of them is right the application knows.
+            run_each(&mut owner, remedy(error.hint().unwrap()));
+            owner.run("DELETE FROM import_sources AS one USING import_sources AS other WHERE one.id < other.id");
+        } else {
+            run_each(&mut owner, remedy(error.hint().unwrap()));
+        }
+        // A column that was renamed for its type, or a column that was added, has to be made and filled.
+        if let Err(error) = owner.client.query("SELECT connector_pipeline.bootstrap()", &[]) {
+            let error = error.as_db_error().unwrap();
+            assert!(error.detail().unwrap_or_default().contains("is missing"), "{situation}: {error:?}");
+            run_each(&mut owner, remedy(error.hint().unwrap()));
+            bootstrap(&mut owner);
+        }
+        if !situation.contains("DROP owner_user_id") {
+            let imported = db.service_role().import(&record("new"), ALICE);
+            assert_imported(&imported);
+            assert_eq!(imported["warning"], Value::Null, "{situation}: {imported}");
+        }
+    }
+}
+
+#[test]
+fn an_index_that_create_index_concurrently_left_invalid_is_told() {
+    let db = with_application();
+    let mut owner = db.table_owner();
+    let double = import_without_pipeline(&mut owner, "old");
+    let create = "CREATE UNIQUE INDEX CONCURRENTLY once
+        ON recordings (owner_user_id, source_app, (source_metadata ->> 'external_id'))";
+    assert_eq!(owner.error(create, &[]).code().code(), "23505");
+    owner.query("DELETE FROM recordings WHERE id = $1", &[&double]);
+    let before = objects(&mut owner);
+    let error = owner.error("SELECT connector_pipeline.bootstrap()", &[]);
+    assert!(error.detail().unwrap().starts_with("index once is invalid"), "{error:?}");
+    assert_eq!(objects(&mut owner), before);
+    run_each(&mut owner, remedy(error.hint().unwrap()));
+    owner.run(create);
+    assert!(with_action(&bootstrap(&mut owner), "exists").contains(&"index recordings_dedup_key ON recordings"));
+}
+
+#[test]
+fn tables_of_another_owner_are_told() {
+    let belongs = |table: &str, owner: &str| format!("table {table} belongs to {owner}, and has to belong to ");
+    // One of them.
+    let db = with_application();
+    db.superuser().run("ALTER TABLE vaults OWNER TO stranger");
+    let error = db.table_owner().error("SELECT connector_pipeline.bootstrap()", &[]);
+    assert_eq!(
+        error.detail().unwrap(),
+        belongs("vaults", "stranger") + "app_owner, who runs bootstrap(), as all tables of connector_pipeline"
+    );
+    run_each(&mut db.superuser(), remedy(error.hint().unwrap()));
+    bootstrap(&mut db.table_owner());
+
+    // All of them: the caller is the one to change.
+    let db = with_application();
+    let mut superuser = db.superuser();
+    let before = objects(&mut superuser);
+    let error = superuser.error("SELECT connector_pipeline.bootstrap()", &[]);
+    assert_eq!(error.detail().unwrap().lines().count(), 7, "{error:?}");
+    assert_eq!(remedy(error.hint().unwrap()), "SET ROLE app_owner;");
+    assert_eq!(objects(&mut superuser), before);
+    run_each(&mut superuser, remedy(error.hint().unwrap()));
+    bootstrap(&mut superuser);
+    assert_eq!(
+        db.table_owner().value::<i64>(
+            "SELECT count(DISTINCT relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+            &[]
+        ),
+        1
+    );
+}
