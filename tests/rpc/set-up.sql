@@ -1,0 +1,17 @@
+-- A database as on Supabase: a superuser has installed the extension, another role owns the database and its tables, and
+-- PostgREST logs in as a role that inherits nothing.
+SET client_min_messages = warning;
+
+-- Databases and roles of earlier runs: a server may be used again.
+DROP DATABASE IF EXISTS rpc WITH (FORCE);
+SELECT 'CREATE ROLE app_owner LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_owner') \gexec
+SELECT 'CREATE ROLE authenticator LOGIN NOINHERIT' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticator') \gexec
+
+CREATE DATABASE rpc TEMPLATE template0 OWNER app_owner;
+\connect rpc
+SET client_min_messages = warning;
+CREATE EXTENSION connector_pipeline;
+SELECT connector_pipeline.bootstrap_auth();
+GRANT anon, authenticated, service_role TO authenticator;
+SET SESSION AUTHORIZATION app_owner;
+SELECT connector_pipeline.bootstrap();

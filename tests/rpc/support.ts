@@ -1,0 +1,98 @@
+// The API that dev/rpc has started, clients of it by every role, and a session of SQL beside it.
+
+import { Buffer } from "node:buffer";
+import { createHmac } from "node:crypto";
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import postgres from "postgres";
+
+export const sockets = required("CONNECTOR_PIPELINE_TEST_SOCKETS");
+const secret = required("PGRST_JWT_SECRET");
+
+function required(name: string): string {
+  const value = Deno.env.get(name);
+  if (value === undefined) throw new Error(`${name} is not set: the tests are run by dev/test or dev/test rpc`);
+  return value;
+}
+
+/** A way to a PostgREST that listens on a Unix socket, with the path that supabase-js expects of Supabase taken off. */
+export function fetchThrough(socket: string): typeof fetch {
+  const client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
+  return (input, init) => fetch(String(input).replace("/rest/v1", ""), { ...init, client });
+}
+
+const fetchRest = fetchThrough(`${sockets}/postgrest`);
+
+/** The address is of no matter: the socket decides. */
+const url = "http://127.0.0.1";
+
+/** A JSON web token as Supabase signs it. */
+export function jwt(claims: Record<string, unknown>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const expires = Math.floor(Date.now() / 1000) + 3600;
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ exp: expires, ...claims })}`;
+  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+export const anonKey = jwt({ role: "anon" });
+export const serviceKey = jwt({ role: "service_role" });
+
+/** supabase-js as an edge function makes it: with the key of the project, and the JWT of the user who calls. */
+export function clientOf(token: string, through: typeof fetch = fetchRest): SupabaseClient {
+  return createClient(url, anonKey, {
+    global: { headers: { Authorization: `Bearer ${token}` }, fetch: through },
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  });
+}
+
+export const anon = clientOf(anonKey);
+export const service = clientOf(serviceKey);
+
+/** A request as plain fetch makes it. */
+export function rest(path: string, token: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { apikey: anonKey, Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+  return fetchRest(`${url}/rest/v1/${path}`, { ...init, headers: { ...headers, ...init.headers } });
+}
+
+/** An address like that of a Supabase project, for code that makes its own client. To be closed: `await using`. */
+export function project(): { url: string } & AsyncDisposable {
+  const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  const server = Deno.serve(listening, async (request) => {
+    const { pathname, search } = new URL(request.url);
+    const body = request.body === null ? null : await request.arrayBuffer();
+    return await fetchRest(`${url}${pathname}${search}`, { method: request.method, headers: request.headers, body });
+  });
+  return { url: `http://127.0.0.1:${server.addr.port}`, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+/** SQL as a superuser, for what a test has to prepare and to count. To be closed: `await using sql = database()`. */
+export function database(name = "rpc", user = "postgres"): postgres.Sql & AsyncDisposable {
+  const sql = postgres({ host: sockets, user, database: name, onnotice: () => {}, max: 4 });
+  return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end() });
+}
+
+export interface User {
+  id: string;
+  token: string;
+  supabase: SupabaseClient;
+}
+
+/** A user who has just signed up: the tests share a database, and each has users of its own. */
+export async function newUser(): Promise<User> {
+  const id = crypto.randomUUID();
+  await using sql = database();
+  await sql`INSERT INTO auth.users (id, email) VALUES (${id}, ${id + "@example.com"})`;
+  const token = jwt({ role: "authenticated", sub: id });
+  return { id, token, supabase: clientOf(token) };
+}
+
+/** A good record, with other or further keys. */
+export function record(externalId: string | number, changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    external_id: externalId,
+    source_app: "fathom",
+    title: "Weekly",
+    full_transcript: "Ann: hello.\nBen: hello, Ann.",
+    recording_start_time: "2026-01-31T09:30:00Z",
+    ...changes,
+  };
+}
