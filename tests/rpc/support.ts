@@ -71,6 +71,29 @@ export function database(name = "rpc", user = "postgres"): postgres.Sql & AsyncD
   return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end() });
 }
 
+/** Has the owner of the tables do something, and undo it after `work`. */
+export async function meanwhile(done: string, undone: string, work: () => Promise<void>): Promise<void> {
+  await using sql = database("rpc", "app_owner");
+  await sql.unsafe(done);
+  try {
+    await work();
+  } finally {
+    await sql.unsafe(undone);
+  }
+}
+
+/** Runs a statement of PL/pgSQL before each insert of a user's recordings, while `work` runs. */
+export function whileInserting(user: User, statement: string, work: () => Promise<void>): Promise<void> {
+  return meanwhile(
+    `CREATE FUNCTION public.before_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+       $$ BEGIN ${statement}; RETURN new; END $$;
+     CREATE TRIGGER before_insert BEFORE INSERT ON public.recordings FOR EACH ROW
+       WHEN (new.owner_user_id = '${user.id}') EXECUTE FUNCTION public.before_insert()`,
+    "DROP FUNCTION public.before_insert() CASCADE",
+    work,
+  );
+}
+
 export interface User {
   id: string;
   token: string;

@@ -1,7 +1,7 @@
 // Many at once, timeouts, and errors that end the transaction: nothing is imported twice, nothing is left half-done.
 
 import assert from "node:assert/strict";
-import { call, clientOf, database, jwt, newUser, record, type User } from "./support.ts";
+import { call, clientOf, database, jwt, newUser, record, type User, whileInserting } from "./support.ts";
 
 /** How many recordings and vault entries a user has. */
 async function counts(user: User): Promise<number[]> {
@@ -78,28 +78,23 @@ Deno.test("a call that runs into statement_timeout leaves nothing half-done, and
   assert.deepEqual(await counts(ann), [3, 3]);
 });
 
-/** While `work` runs, an insert of this user's recordings raises an error, the first `times` times. */
+/** Lets the first `times` inserts of this user's recordings raise an error while `work` runs, and counts them all. */
 async function whileRaising(code: string, times: number, user: User, work: () => Promise<void>): Promise<number> {
   await using sql = database("rpc", "app_owner");
-  // A sequence counts what a rollback takes back.
-  await sql.unsafe(`
-    CREATE SEQUENCE public.tries;
-    CREATE FUNCTION public.raise_it() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-    BEGIN
-      IF pg_catalog.nextval('public.tries') <= ${times} THEN
-        RAISE EXCEPTION 'raised by a test' USING ERRCODE = '${code}';
-      END IF;
-      RETURN new;
-    END
-    $$;
-    CREATE TRIGGER raise_it BEFORE INSERT ON public.recordings FOR EACH ROW
-      WHEN (new.owner_user_id = '${user.id}') EXECUTE FUNCTION public.raise_it()`);
+  // A sequence is not taken back with a transaction.
+  await sql`CREATE SEQUENCE public.tries`;
   try {
-    await work();
+    await whileInserting(
+      user,
+      `IF pg_catalog.nextval('public.tries') <= ${times} THEN
+        RAISE EXCEPTION 'raised by a test' USING ERRCODE = '${code}';
+      END IF`,
+      work,
+    );
     const [{ tries }] = await sql`SELECT last_value::int AS tries FROM public.tries`;
     return tries;
   } finally {
-    await sql.unsafe("DROP FUNCTION public.raise_it() CASCADE; DROP SEQUENCE public.tries");
+    await sql`DROP SEQUENCE public.tries`;
   }
 }
 
