@@ -8,7 +8,7 @@ SELECT 'CREATE ROLE app_owner LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHER
 SELECT 'CREATE ROLE authenticator LOGIN NOINHERIT' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticator') \gexec
 -- A signed-in user with little time. PostgREST reads the settings of roles as it starts.
 SELECT 'CREATE ROLE hasty IN ROLE authenticated' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hasty') \gexec
-ALTER ROLE hasty SET statement_timeout = '500ms';
+ALTER ROLE hasty SET statement_timeout = '1s';
 
 CREATE DATABASE rpc TEMPLATE template0 OWNER app_owner;
 \connect rpc

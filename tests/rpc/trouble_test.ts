@@ -78,15 +78,23 @@ Deno.test("a call that runs into statement_timeout leaves nothing half-done, and
   assert.deepEqual(await counts(ann), [3, 3]);
 });
 
-/** Lets the first `times` inserts of this user's recordings raise an error while `work` runs, and counts them all. */
-async function whileRaising(code: string, times: number, user: User, work: () => Promise<void>): Promise<number> {
+/** Lets the first `times` inserts of this user's recordings raise an error while `work` runs, and counts them all.
+ *  `first` is a statement of PL/pgSQL that runs before. */
+async function whileRaising(
+  code: string,
+  times: number,
+  user: User,
+  work: () => Promise<void>,
+  first = "NULL",
+): Promise<number> {
   await using sql = database("rpc", "app_owner");
   // A sequence is not taken back with a transaction.
   await sql`CREATE SEQUENCE public.tries`;
   try {
     await whileInserting(
       user,
-      `IF pg_catalog.nextval('public.tries') <= ${times} THEN
+      `${first};
+      IF pg_catalog.nextval('public.tries') <= ${times} THEN
         RAISE EXCEPTION 'raised by a test' USING ERRCODE = '${code}';
       END IF`,
       work,
@@ -120,4 +128,18 @@ Deno.test("PostgREST before 16 repeats a call by itself that ends in a serializa
   });
   assert.equal(tries, 6);
   assert.deepEqual(await counts(ann), [1, 1]);
+});
+
+Deno.test("and goes on past statement_timeout, and when the caller has gone", async () => {
+  const ann = await newUser();
+  const hasty = clientOf(jwt({ role: "hasty", sub: ann.id }));
+  // Eight times 200 ms, where the caller has a second.
+  const tries = await whileRaising("40001", 8, ann, async () => {
+    const gone = AbortSignal.timeout(300);
+    const { error } = await hasty.rpc("run_pipeline", { p_record: record("a") }).abortSignal(gone);
+    assert.match(error!.message, /^TimeoutError/);
+    const deadline = Date.now() + 10_000;
+    while ((await counts(ann))[0] === 0 && Date.now() < deadline);
+  }, "PERFORM pg_catalog.pg_sleep(0.2)");
+  assert.deepEqual([tries, await counts(ann)], [9, [1, 1]]);
 });
