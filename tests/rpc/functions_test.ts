@@ -19,7 +19,9 @@ const ann = await newUser();
 const ben = await newUser();
 /** A signed-in user's JWT without a user in it. */
 const nobody = clientOf(jwt({ role: "authenticated" }));
-const callers = { anon, ann: ann.supabase, ben: ben.supabase, nobody, service };
+/** One whose user is no uuid. */
+const odd = clientOf(jwt({ role: "authenticated", sub: "seven" }));
+const callers = { anon, ann: ann.supabase, ben: ben.supabase, nobody, odd, service };
 
 const { data: { id: known } } = await ann.supabase.rpc("insert_recording", { p_record: record("known") });
 const { data: job } = await ann.supabase.rpc("start_sync_job", { p_source_app: "fathom" });
@@ -82,6 +84,11 @@ const cases: Record<string, Case[]> = {
     ["ben", { p_record: record("known"), p_user_id: ann.id }, 200, onlyForOneselfAsResult],
     ["nobody", { p_record: record("known") }, 200, noOwnerAsResult],
     ["service", { p_record: record("known") }, 200, noOwnerAsResult],
+    ["odd", { p_record: record("known") }, 200, {
+      success: false,
+      code: "22023",
+      error: 'the JWT\'s sub is not a uuid: "seven"',
+    }],
     ["ann", { p_record: record("more", { colour: "red" }) }, 200, { ...imported, ignoredFields: ["colour"] }],
     ["ann", { p_record: {} }, 200, { success: false, code: "22023", error: allMissing }],
     ["ann", { p_record: [] }, 200, {
@@ -230,6 +237,7 @@ const cases: Record<string, Case[]> = {
       details: null,
       hint: "Pass p_user_id, or call with a user's JWT.",
     }],
+    ["odd", { p_source_app: "fathom" }, 400, noUuid],
     ["ann", { p_source_app: " " }, 400, {
       code: "22023",
       message: "p_source_app is blank",
