@@ -15,7 +15,7 @@ clean-demo: ## Stop the demo's PostgreSQL and remove it with its data
 	@dev/server remove demo
 
 .PHONY: test
-test: ## Set up, build, run all tests on a private PostgreSQL 18
+test: ## Set up, build, run all tests on a private PostgreSQL 18, over SQL and over HTTP
 	@dev/test
 
 .PHONY: matrix
@@ -39,7 +39,7 @@ check-package: ## Install the archive for 18 into a second private PostgreSQL, w
 	@dev/check-package
 
 .PHONY: lint
-lint: ## cargo fmt and clippy, warnings are errors; released scripts are as they were
+lint: ## Formatting and lints of Rust and TypeScript, warnings are errors; released scripts are as they were
 	@dev/lint
 
 .PHONY: clean

@@ -39,6 +39,13 @@ pgrx_version=$(sed -n 's/^pgrx = "=\(.*\)"$/\1/p' Cargo.toml)
 export PGRX_HOME=$private/pgrx
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
+# What calls over HTTP need (dev/setup --rpc), and the packages that Deno has downloaded.
+deno=$private/deno
+postgrest=$private/postgrest
+export DENO_DIR=$private/deno-packages
+# Deno would ask its makers for a newer version.
+export DENO_NO_UPDATE_CHECK=1
+
 # libclang from the setup, where the system has none.
 if [ -d "$private/libclang" ]; then
     LIBCLANG_PATH=$private/libclang
