@@ -1,0 +1,137 @@
+import type { SupabaseClient } from "@supabase/supabase-js";
+import {
+  checkDuplicates,
+  type ConnectorRecord,
+  finishSyncJob,
+  PipelineError,
+  runPipelineBatch,
+  startSyncJob,
+} from "../../connector-pipeline.ts";
+
+/** What is used of a recording in Zoom's answer to GET /users/{userId}/recordings. */
+interface Meeting {
+  uuid: string;
+  topic: string;
+  start_time: string;
+  /** Minutes. */
+  duration: number;
+  share_url?: string;
+  recording_files?: { file_type: string; status: string; download_url: string }[];
+}
+
+class ZoomError extends Error {
+  constructor(readonly status: number, message: string) {
+    super(`Zoom: ${status} ${message}`);
+  }
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
+
+/** One sync run. Whatever happens on the way, the job that it leaves in `sync_jobs` tells how it went. */
+export async function syncZoom(request: Request, supabase: SupabaseClient, zoomApi = "https://api.zoom.us/v2") {
+  const { zoomToken, from, to } = await request.json().catch(() => ({}));
+  if (!zoomToken) return Response.json({ error: "zoomToken is missing" }, { status: 400 });
+  try {
+    const job = await startSyncJob(supabase, null, "zoom");
+    const problems: string[] = [];
+    let skipped = 0;
+    try {
+      // Zoom takes a month at most.
+      const range = { from: from ?? dayOf(Date.now() - 30 * DAY), to: to ?? dayOf(Date.now()), page_size: "30" };
+      for await (const meetings of listRecordings(zoomApi, zoomToken, range)) {
+        skipped += await importNew(supabase, job, meetings, zoomToken, problems);
+      }
+    } catch (error) {
+      // The pages before are in. The next run skips them, and goes on from here.
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+    // The batches have not seen what was known before them.
+    const { error } = await supabase.from("sync_jobs").update({ skipped_count: skipped }).eq("id", job);
+    if (error) problems.push(error.message);
+    const summary = await finishSyncJob(supabase, job, problems.join("; "));
+    return Response.json({ ...summary, problems }, { status: problems.length > 0 ? 502 : 200 });
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error;
+    return Response.json({ error: error.message }, { status: error.status === 401 ? 401 : 503 });
+  }
+}
+
+/** Imports of a page what is new, in one batch. Returns how many were known. */
+async function importNew(
+  supabase: SupabaseClient,
+  job: string,
+  meetings: Meeting[],
+  zoomToken: string,
+  problems: string[],
+): Promise<number> {
+  // Asked before the transcripts are fetched: what is known costs no request to Zoom.
+  const known = await checkDuplicates(supabase, null, "zoom", meetings.map((meeting) => meeting.uuid));
+  const records: ConnectorRecord[] = [];
+  for (const meeting of meetings) {
+    if (known.has(meeting.uuid) || !isComplete(meeting)) continue;
+    try {
+      records.push(recordOf(meeting, await fetchTranscript(meeting, zoomToken)));
+    } catch (error) {
+      // A token that has expired or a limit that is reached is the end of the run; another failure concerns this
+      // recording alone. It is not imported without its transcript: it would be known then, and never get one.
+      if (!(error instanceof ZoomError) || [401, 429].includes(error.status)) throw error;
+      problems.push(`${meeting.topic}: ${error.message}`);
+    }
+  }
+  const batch = await runPipelineBatch(supabase, null, records, { syncJobId: job });
+  return known.size + batch.skipped;
+}
+
+/** Zoom makes the transcript after the recording, which has no trace of it until then: a young one is left for later. */
+function isComplete({ start_time, duration, recording_files = [] }: Meeting): boolean {
+  const isOld = Date.parse(start_time) + duration * 60_000 < Date.now() - DAY;
+  const hasTranscript = recording_files.some((file) => file.file_type === "TRANSCRIPT");
+  return (isOld || hasTranscript) && recording_files.every((file) => file.status === "completed");
+}
+
+function recordOf(meeting: Meeting, transcript: string): ConnectorRecord {
+  return {
+    // Not the meeting's number (`id`), which all meetings of a series share.
+    external_id: meeting.uuid,
+    source_app: "zoom",
+    title: meeting.topic,
+    full_transcript: transcript,
+    recording_start_time: meeting.start_time,
+    duration: meeting.duration * 60,
+    video_url: meeting.share_url,
+    // Without the links to the files, which are of use to nobody but who has the token.
+    source_metadata: { ...meeting, recording_files: meeting.recording_files?.map((file) => file.file_type) },
+  };
+}
+
+async function fetchTranscript(meeting: Meeting, zoomToken: string): Promise<string> {
+  const file = meeting.recording_files?.find((file) => file.file_type === "TRANSCRIPT");
+  return file ? textOf(await (await askZoom(file.download_url, zoomToken)).text()) : "";
+}
+
+/** The spoken lines of a WebVTT file: of each cue what follows its times. */
+function textOf(vtt: string): string {
+  const cues = vtt.replaceAll("\r", "").split(/\n{2,}/).map((cue) => cue.split("\n"));
+  return cues.flatMap((lines) => lines.slice(lines.findIndex((line) => line.includes("-->")) + 1 || Infinity)).join(
+    "\n",
+  );
+}
+
+async function* listRecordings(zoomApi: string, zoomToken: string, query: Record<string, string>) {
+  let next_page_token = "";
+  do {
+    const parameters = new URLSearchParams({ ...query, next_page_token });
+    const page: RecordingsPage = await (await askZoom(`${zoomApi}/users/me/recordings?${parameters}`, zoomToken))
+      .json();
+    yield page.meetings;
+    next_page_token = page.next_page_token ?? "";
+  } while (next_page_token);
+}
+
+async function askZoom(url: string, zoomToken: string): Promise<Response> {
+  const response = await fetch(url, { headers: { Authorization: `Bearer ${zoomToken}` } });
+  if (response.ok) return response;
+  const answer = await response.text();
+  throw new ZoomError(response.status, /"message":\s*"([^"]*)"/.exec(answer)?.[1] ?? answer.slice(0, 200));
+}
