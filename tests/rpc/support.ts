@@ -1,5 +1,6 @@
 // The API that dev/rpc has started, clients of it by every role, and a session of SQL beside it.
 
+import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
@@ -70,6 +71,29 @@ export function database(name = "rpc", user = "postgres"): postgres.Sql & AsyncD
   return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end() });
 }
 
+/** Has the owner of the tables do something, and undo it after `work`. */
+export async function meanwhile(done: string, undone: string, work: () => Promise<void>): Promise<void> {
+  await using sql = database("rpc", "app_owner");
+  await sql.unsafe(done);
+  try {
+    await work();
+  } finally {
+    await sql.unsafe(undone);
+  }
+}
+
+/** Runs a statement of PL/pgSQL before each insert of a user's recordings, while `work` runs. */
+export function whileInserting(user: User, statement: string, work: () => Promise<void>): Promise<void> {
+  return meanwhile(
+    `CREATE FUNCTION public.before_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+       $$ BEGIN ${statement}; RETURN new; END $$;
+     CREATE TRIGGER before_insert BEFORE INSERT ON public.recordings FOR EACH ROW
+       WHEN (new.owner_user_id = '${user.id}') EXECUTE FUNCTION public.before_insert()`,
+    "DROP FUNCTION public.before_insert() CASCADE",
+    work,
+  );
+}
+
 export interface User {
   id: string;
   token: string;
@@ -95,4 +119,39 @@ export function record(externalId: string | number, changes: Record<string, unkn
     recording_start_time: "2026-01-31T09:30:00Z",
     ...changes,
   };
+}
+
+/** Of an answer: any id will do. */
+export const ANY_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Compares an answer with what is expected of it; a regular expression stands for every string that it matches. */
+export function assertLike(actual: unknown, expected: unknown): void {
+  assert.deepEqual(withMatches(actual, expected), expected);
+}
+
+function withMatches(actual: unknown, expected: unknown): unknown {
+  if (expected instanceof RegExp) return typeof actual === "string" && expected.test(actual) ? expected : actual;
+  if (typeof actual !== "object" || actual === null || typeof expected !== "object" || expected === null) return actual;
+  const like = (key: string, value: unknown) => withMatches(value, (expected as Record<string, unknown>)[key]);
+  if (Array.isArray(actual)) return actual.map((value, index) => like(String(index), value));
+  return Object.fromEntries(Object.entries(actual).map(([key, value]) => [key, like(key, value)]));
+}
+
+/** A function that is called by HTTP, and what comes of it. */
+export interface Answer {
+  status: number;
+  body: unknown;
+}
+
+/** A call by supabase-js: its data, or the error as PostgREST has sent it. */
+export async function call(
+  supabase: SupabaseClient,
+  name: string,
+  args: Record<string, unknown> = {},
+  options: { get?: boolean } = {},
+): Promise<Answer> {
+  const { status, data, error } = await supabase.rpc(name, args, options);
+  if (error === null) return { status, body: data };
+  const { code, message, details, hint } = error;
+  return { status, body: { code, message, details, hint } };
 }

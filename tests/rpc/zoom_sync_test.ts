@@ -135,12 +135,14 @@ Deno.test("a run that Zoom stops half-way keeps what it has, and the next one go
   assert.equal((await sync(user, server.api)).answer.message, "2 new, 2 skipped, 0 failed");
 });
 
-Deno.test("a limit that is reached among the transcripts is the end of the run", async () => {
+Deno.test("a limit that is reached among the transcripts ends the run, with what was fetched before", async () => {
   const user = await newUser();
-  await using server = zoom((path) => path.endsWith(".vtt") ? new Response("slow down", { status: 429 }) : undefined);
+  const limited = (path: string) =>
+    path.endsWith("contoso-demo.vtt") ? new Response("slow", { status: 429 }) : undefined;
+  await using server = zoom(limited);
   const { answer } = await sync(user, server.api);
-  assert.deepEqual([answer.status, answer.imported, answer.problems], ["failed", 0, ["Zoom: 429 slow down"]]);
-  assert.equal(server.asked.length, 2);
+  assert.deepEqual([answer.status, answer.imported, answer.problems], ["failed", 1, ["Zoom: 429 slow"]]);
+  assert.deepEqual(server.asked.length, 3);
 });
 
 Deno.test("a recording whose transcript can't be had is not imported without it", async () => {

@@ -13,7 +13,6 @@ interface Meeting {
   uuid: string;
   topic: string;
   start_time: string;
-  /** Minutes. */
   duration: number;
   share_url?: string;
   recording_files?: { file_type: string; status: string; download_url: string }[];
@@ -68,19 +67,21 @@ async function importNew(
   // Asked before the transcripts are fetched: what is known costs no request to Zoom.
   const known = await checkDuplicates(supabase, null, "zoom", meetings.map((meeting) => meeting.uuid));
   const records: ConnectorRecord[] = [];
-  for (const meeting of meetings) {
-    if (known.has(meeting.uuid) || !isComplete(meeting)) continue;
+  let end: unknown;
+  for (const meeting of meetings.filter((meeting) => !known.has(meeting.uuid) && isComplete(meeting))) {
     try {
       records.push(recordOf(meeting, await fetchTranscript(meeting, zoomToken)));
     } catch (error) {
-      // A token that has expired or a limit that is reached is the end of the run; another failure concerns this
-      // recording alone. It is not imported without its transcript: it would be known then, and never get one.
-      if (!(error instanceof ZoomError) || [401, 429].includes(error.status)) throw error;
-      problems.push(`${meeting.topic}: ${error.message}`);
+      // A token that has expired or a limit that is reached ends the run, after what is fetched is in. Another failure
+      // keeps this recording out alone: without its transcript it would be known from then on, and never get one.
+      if (!(error instanceof ZoomError) || [401, 429].includes(error.status)) end = error;
+      else problems.push(`${meeting.topic}: ${error.message}`);
     }
+    if (end) break;
   }
-  const batch = await runPipelineBatch(supabase, null, records, { syncJobId: job });
-  return known.size + batch.skipped;
+  const { skipped } = await runPipelineBatch(supabase, null, records, { syncJobId: job });
+  if (end) throw end;
+  return known.size + skipped;
 }
 
 /** Zoom makes the transcript after the recording, which has no trace of it until then: a young one is left for later. */
@@ -98,7 +99,7 @@ function recordOf(meeting: Meeting, transcript: string): ConnectorRecord {
     title: meeting.topic,
     full_transcript: transcript,
     recording_start_time: meeting.start_time,
-    duration: meeting.duration * 60,
+    duration: meeting.duration * 60, // Zoom counts minutes
     video_url: meeting.share_url,
     // Without the links to the files, which are of use to nobody but who has the token.
     source_metadata: { ...meeting, recording_files: meeting.recording_files?.map((file) => file.file_type) },
@@ -112,20 +113,18 @@ async function fetchTranscript(meeting: Meeting, zoomToken: string): Promise<str
 
 /** The spoken lines of a WebVTT file: of each cue what follows its times. */
 function textOf(vtt: string): string {
-  const cues = vtt.replaceAll("\r", "").split(/\n{2,}/).map((cue) => cue.split("\n"));
-  return cues.flatMap((lines) => lines.slice(lines.findIndex((line) => line.includes("-->")) + 1 || Infinity)).join(
-    "\n",
-  );
+  const spoken = vtt.replaceAll("\r", "").split(/\n{2,}/).map((cue) => /-->.*\n([^]*)/.exec(cue)?.[1].trim());
+  return spoken.filter(Boolean).join("\n");
 }
 
 async function* listRecordings(zoomApi: string, zoomToken: string, query: Record<string, string>) {
   let next_page_token = "";
   do {
     const parameters = new URLSearchParams({ ...query, next_page_token });
-    const page: RecordingsPage = await (await askZoom(`${zoomApi}/users/me/recordings?${parameters}`, zoomToken))
-      .json();
+    const answer = await askZoom(`${zoomApi}/users/me/recordings?${parameters}`, zoomToken);
+    const page: { meetings: Meeting[]; next_page_token: string } = await answer.json();
     yield page.meetings;
-    next_page_token = page.next_page_token ?? "";
+    next_page_token = page.next_page_token;
   } while (next_page_token);
 }
 

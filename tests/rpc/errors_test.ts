@@ -1,0 +1,115 @@
+// The table of errors in the README: each of its codes is provoked here, and has the status that stands there.
+
+import assert from "node:assert/strict";
+import {
+  anon,
+  type Answer,
+  call,
+  clientOf,
+  jwt,
+  meanwhile,
+  newUser,
+  record,
+  rest,
+  service,
+  whileInserting,
+} from "./support.ts";
+
+const ann = await newUser();
+const ben = await newUser();
+await ann.supabase.rpc("run_pipeline", { p_record: record("known") });
+
+const insert = (externalId: string, args: Record<string, unknown> = {}) =>
+  call(ann.supabase, "insert_recording", { p_record: record(externalId), ...args });
+
+const send = async (body: string): Promise<Answer> => {
+  const answer = await rest("rpc/insert_recording", ann.token, { method: "POST", body });
+  return { status: answer.status, body: await answer.json() };
+};
+
+/** An insert where a statement of PL/pgSQL runs before it. */
+const insertWith = async (statement: string): Promise<Answer> => {
+  let answer: Answer | undefined;
+  await whileInserting(ann, statement, async () => {
+    answer = await insert("with a trigger");
+  });
+  return answer!;
+};
+
+const raised = (code: string) => () => insertWith(`RAISE EXCEPTION 'raised by a test' USING ERRCODE = '${code}'`);
+
+/** An insert where the owner of the tables has taken something away. */
+const insertWithout = async (done: string, undone: string): Promise<Answer> => {
+  let answer: Answer | undefined;
+  await meanwhile(done, undone, async () => {
+    answer = await insert("without");
+  });
+  return answer!;
+};
+
+const provocations: Record<string, () => Promise<Answer>> = {
+  "22023 400": () => insert(" "),
+  "22004 400": () => call(ann.supabase, "insert_recording", { p_record: null }),
+  "22P02 400": () => insert("x", { p_user_id: "seven" }),
+  "22P05 400": () => insert("a\0b"),
+  "23503 409": () => call(service, "insert_recording", { p_record: record("x"), p_user_id: crypto.randomUUID() }),
+  "23505 409": () => insert("known"),
+  "23514 400": () =>
+    insertWithout(
+      `ALTER TABLE public.recordings ADD CONSTRAINT of_a_test CHECK (owner_user_id <> '${ann.id}') NOT VALID`,
+      "ALTER TABLE public.recordings DROP CONSTRAINT of_a_test",
+    ),
+  "P0001 400": () => insertWith("RAISE EXCEPTION 'quota' USING ERRCODE = 'QUOTA'"),
+  "25006 405": () => call(ann.supabase, "start_sync_job", { p_source_app: "fathom" }, { get: true }),
+  "42501 403": () => insert("x", { p_user_id: ben.id }),
+  "42501 401": () => call(anon, "insert_recording", { p_record: record("x") }),
+  "42P01 404": () =>
+    insertWithout("ALTER TABLE public.recordings RENAME TO away", "ALTER TABLE public.away RENAME TO recordings"),
+  "42P10 400": () =>
+    insertWithout(
+      "DROP INDEX public.recordings_dedup_key",
+      "SELECT connector_pipeline.bootstrap()",
+    ),
+  "42804 400": raised("42804"),
+  "0A000 400": raised("0A000"),
+  "09000 500": () => insertWith("RETURN NULL"),
+  "40P01 500": raised("40P01"),
+  "55P03 500": raised("55P03"),
+  "57014 500": raised("57014"),
+  "53xxx 503": raised("53100"),
+  "58xxx 500": raised("58030"),
+  "XXxxx 500": raised("XX000"),
+  "PGRST102 400": () => send("{"),
+  "PGRST202 404": () => call(ann.supabase, "insert_recording", { record: record("x") }),
+  "PGRST301 401": () => call(clientOf(jwt({ role: "authenticated", sub: ann.id, exp: 1 })), "get_import_counts"),
+};
+
+/** The rows of the table: each code with the status beside it. Those without one can't be had by HTTP. */
+function documented(readme: string): string[] {
+  const table = readme.slice(readme.indexOf("### Errors"), readme.indexOf("### Failed records"));
+  const rows = table.split("\n").filter((line) => line.startsWith("| ")).map((line) => line.split("|"));
+  return rows.flatMap(([, codes, status]) =>
+    /^\d{3}$/.test(status.trim()) ? [...codes.matchAll(/\w{5,}/g)].map(([code]) => `${code} ${status.trim()}`) : []
+  );
+}
+
+Deno.test("every code in the README's table of errors is provoked, and no other", async () => {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  assert.deepEqual(documented(readme).sort(), Object.keys(provocations).sort());
+});
+
+for (const [expected, provoke] of Object.entries(provocations)) {
+  Deno.test(`${expected}, as the README has it`, async () => {
+    const { status, body } = await provoke();
+    const { code, message } = body as { code: string; message: string };
+    const [documentedCode, documentedStatus] = expected.split(" ");
+    assert.match(code, new RegExp(`^${documentedCode.replace("xxx", "...")}$`), message);
+    assert.equal(`${status}`, documentedStatus);
+    assert.notEqual(message, "");
+  });
+}
+
+Deno.test("a code that an application has invented is named in the details", async () => {
+  const { body } = await insertWith("RAISE EXCEPTION 'quota' USING ERRCODE = 'QUOTA', DETAIL = 'Three a day.'");
+  assert.deepEqual(body, { code: "P0001", message: "quota", details: "SQLSTATE QUOTA. Three a day.", hint: null });
+});
