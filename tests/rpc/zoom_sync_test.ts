@@ -141,8 +141,14 @@ Deno.test("a limit that is reached among the transcripts ends the run, with what
     path.endsWith("contoso-demo.vtt") ? new Response("slow", { status: 429 }) : undefined;
   await using server = zoom(limited);
   const { answer } = await sync(user, server.api);
-  assert.deepEqual([answer.status, answer.imported, answer.problems], ["failed", 1, ["Zoom: 429 slow"]]);
-  assert.deepEqual(server.asked.length, 3);
+  assert.deepEqual([answer.status, answer.message, answer.problems], [
+    "failed",
+    "1 new, 0 skipped, 0 failed",
+    ["Zoom: 429 slow"],
+  ]);
+  assert.equal(server.asked.length, 3);
+  // What is known is counted all the same.
+  assert.equal((await sync(user, server.api)).answer.message, "0 new, 1 skipped, 0 failed");
 });
 
 Deno.test("a recording whose transcript can't be had is not imported without it", async () => {

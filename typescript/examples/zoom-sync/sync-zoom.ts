@@ -24,46 +24,44 @@ class ZoomError extends Error {
   }
 }
 
+interface Run {
+  job: string;
+  skipped: number;
+  problems: string[];
+}
+
 const DAY = 24 * 60 * 60 * 1000;
 const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
 
 /** One sync run. Whatever happens on the way, the job that it leaves in `sync_jobs` tells how it went. */
 export async function syncZoom(request: Request, supabase: SupabaseClient, zoomApi = "https://api.zoom.us/v2") {
-  const { zoomToken, from, to } = await request.json().catch(() => ({}));
+  const { zoomToken, from, to } = await request.json().catch(() => null) ?? {};
   if (!zoomToken) return Response.json({ error: "zoomToken is missing" }, { status: 400 });
   try {
-    const job = await startSyncJob(supabase, null, "zoom");
-    const problems: string[] = [];
-    let skipped = 0;
+    const run: Run = { job: await startSyncJob(supabase, null, "zoom"), skipped: 0, problems: [] };
     try {
       // Zoom takes a month at most.
       const range = { from: from ?? dayOf(Date.now() - 30 * DAY), to: to ?? dayOf(Date.now()), page_size: "30" };
       for await (const meetings of listRecordings(zoomApi, zoomToken, range)) {
-        skipped += await importNew(supabase, job, meetings, zoomToken, problems);
+        await importNew(supabase, run, meetings, zoomToken);
       }
     } catch (error) {
       // The pages before are in. The next run skips them, and goes on from here.
-      problems.push(error instanceof Error ? error.message : String(error));
+      run.problems.push(error instanceof Error ? error.message : String(error));
     }
     // The batches have not seen what was known before them.
-    const { error } = await supabase.from("sync_jobs").update({ skipped_count: skipped }).eq("id", job);
-    if (error) problems.push(error.message);
-    const summary = await finishSyncJob(supabase, job, problems.join("; "));
-    return Response.json({ ...summary, problems }, { status: problems.length > 0 ? 502 : 200 });
+    const { error } = await supabase.from("sync_jobs").update({ skipped_count: run.skipped }).eq("id", run.job);
+    if (error) run.problems.push(error.message);
+    const summary = await finishSyncJob(supabase, run.job, run.problems.join("; "));
+    return Response.json({ ...summary, problems: run.problems }, { status: run.problems.length > 0 ? 502 : 200 });
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error;
     return Response.json({ error: error.message }, { status: error.status === 401 ? 401 : 503 });
   }
 }
 
-/** Imports of a page what is new, in one batch. Returns how many were known. */
-async function importNew(
-  supabase: SupabaseClient,
-  job: string,
-  meetings: Meeting[],
-  zoomToken: string,
-  problems: string[],
-): Promise<number> {
+/** Imports of a page what is new, in one batch. */
+async function importNew(supabase: SupabaseClient, run: Run, meetings: Meeting[], zoomToken: string): Promise<void> {
   // Asked before the transcripts are fetched: what is known costs no request to Zoom.
   const known = await checkDuplicates(supabase, null, "zoom", meetings.map((meeting) => meeting.uuid));
   const records: ConnectorRecord[] = [];
@@ -75,13 +73,13 @@ async function importNew(
       // A token that has expired or a limit that is reached ends the run, after what is fetched is in. Another failure
       // keeps this recording out alone: without its transcript it would be known from then on, and never get one.
       if (!(error instanceof ZoomError) || [401, 429].includes(error.status)) end = error;
-      else problems.push(`${meeting.topic}: ${error.message}`);
+      else run.problems.push(`${meeting.topic}: ${error.message}`);
     }
     if (end) break;
   }
-  const { skipped } = await runPipelineBatch(supabase, null, records, { syncJobId: job });
+  const { skipped } = await runPipelineBatch(supabase, null, records, { syncJobId: run.job });
+  run.skipped += known.size + skipped;
   if (end) throw end;
-  return known.size + skipped;
 }
 
 /** Zoom makes the transcript after the recording, which has no trace of it until then: a young one is left for later. */
