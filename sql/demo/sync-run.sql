@@ -42,8 +42,7 @@ SELECT run_pipeline_batch(records, NULL, :'job') - 'results' AS run_pipeline_bat
 \echo 'SELECT finish_sync_job(:job)'
 SELECT finish_sync_job(:'job');
 
-\echo 'What failed is kept, for a list with a button:'
-SELECT external_id, code, attempts, left(error, 80) || ' …' AS error FROM import_failures ORDER BY created_at;
+\ir import-hub.sql
 
 \echo 'The user is let into that bank, and retries. Nothing is fetched again:'
 RESET ROLE;

@@ -104,7 +104,28 @@ Deno.test("README: without a client it is one request", async () => {
   });
 });
 
+Deno.test("README: a page reads the import hub, and its buttons work", async () => {
+  const ann = await newUser();
+  await ann.supabase.rpc("run_pipeline_batch", { p_records: [record("a"), record("bad", { duration: -1 })] });
+  const { data: job } = await ann.supabase.rpc("start_sync_job", { p_source_app: "fathom" });
+  await ann.supabase.rpc("finish_sync_job", { p_sync_job_id: job, p_error: "the token has expired" });
+  const names = ["sources", "counts", "lastRun", "failures", "retried"];
+  const page = await run("The same in a browser", { supabase: ann.supabase }, names);
+  assert.deepEqual(page.sources.map((source: Record<string, unknown>) => [source.source_app, source.error_message]), [
+    ["fathom", "the token has expired"],
+  ]);
+  assert.deepEqual(page.counts, [{ source_app: "fathom", call_count: 1 }]);
+  assert.deepEqual([page.lastRun.status, page.lastRun.error], ["failed", "the token has expired"]);
+  assert.deepEqual(page.failures.map((failure: Record<string, unknown>) => [failure.title, failure.attempts]), [
+    ["Weekly", 1],
+  ]);
+  assert.equal(page.retried.failed, 1);
+  const { data: left } = await ann.supabase.from("import_failures").select();
+  const { data: active } = await ann.supabase.from("import_sources").select().is("is_active", true);
+  assert.deepEqual([left, active], [[], []]);
+});
+
 Deno.test("every snippet of TypeScript in the section on RPC is run", () => {
-  const section = readme.slice(readme.indexOf("## RPC\n"), readme.indexOf("## Adopting an existing schema\n"));
+  const section = readme.slice(readme.indexOf("## RPC\n"), readme.indexOf("## From an edge function\n"));
   assert.equal(section.match(/```ts\n/g)?.length, 5);
 });

@@ -1,0 +1,343 @@
+// The drop-in module: what connectors that were written for the old one rely on, and what is new in it.
+
+import assert from "node:assert/strict";
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import { createClient as createOldestClient } from "supabase-js-2.0";
+import {
+  checkDuplicate,
+  checkDuplicates,
+  type ConnectorRecord,
+  finishSyncJob,
+  insertRecording,
+  PipelineError,
+  type PipelineResult,
+  retryFailedImports,
+  runPipeline,
+  runPipelineBatch,
+  startSyncJob,
+} from "../../typescript/connector-pipeline.ts";
+import type { Database } from "../../typescript/database.types.ts";
+import { importVideo, importVideos, type Video } from "./old_connector.ts";
+import { anonKey, clientOf, database, jwt, newUser, project, service } from "./support.ts";
+
+/** A server that nobody listens at any more. */
+const unreachable = clientOf(anonKey, () => Promise.reject(new TypeError("connection refused")));
+
+const good: ConnectorRecord = {
+  external_id: "a",
+  source_app: "fathom",
+  title: "Weekly",
+  full_transcript: "Ann: hello.",
+  recording_start_time: "2026-01-31T09:30:00Z",
+};
+const bad = { ...good, external_id: "bad", duration: -1 };
+
+const video: Video = {
+  videoId: "dQw4w9WgXcQ",
+  title: "All hands",
+  publishedAt: "2026-01-31T09:30:00Z",
+  seconds: 213,
+  captions: "hello",
+  channel: { id: "UC1", name: "Northwind" },
+};
+
+async function recordingsOf(owner: string) {
+  await using sql = database();
+  return await sql`SELECT * FROM recordings WHERE owner_user_id = ${owner} ORDER BY created_at`;
+}
+
+/** What is logged meanwhile. */
+async function warningsOf(work: () => Promise<unknown>): Promise<string[]> {
+  const warnings: string[] = [];
+  const warn = console.warn;
+  console.warn = (...words) => warnings.push(words.join(" "));
+  try {
+    await work();
+  } finally {
+    console.warn = warn;
+  }
+  return warnings;
+}
+
+Deno.test("a connector written for the old module imports each video once", async () => {
+  const user = await newUser();
+  const videos = [video, { ...video, videoId: "other" }, { ...video, videoId: "no date", publishedAt: "yesterday" }];
+  const first = await importVideos(user.supabase, user.id, videos);
+  assert.deepEqual([first.synced, first.skipped, first.failed], [2, 0, 1]);
+  assert.equal(first.failures[0].id, "no date");
+  assert.match(first.failures[0].error, /recording_start_time.*yesterday/);
+  const second = await importVideos(user.supabase, user.id, videos);
+  assert.deepEqual([second.synced, second.skipped, second.failed], [0, 2, 1]);
+
+  const [recording] = await recordingsOf(user.id);
+  assert.deepEqual([recording.title, recording.duration, recording.full_transcript], ["All hands", 213, "hello"]);
+  assert.equal(recording.source_metadata.channel.name, "Northwind");
+});
+
+Deno.test("a connector that checks, fetches and inserts fetches what is new alone", async () => {
+  const user = await newUser();
+  const fetched: string[] = [];
+  const fetchCaptions = (id: string) => Promise.resolve(`${fetched.push(id)}`);
+  const first = await importVideo(user.supabase, user.id, video, fetchCaptions);
+  assert.ok("id" in first && first.isNew);
+  assert.deepEqual(await importVideo(user.supabase, user.id, video, fetchCaptions), { id: first.id, isNew: false });
+  assert.deepEqual(fetched, [video.videoId]);
+});
+
+Deno.test("an old connector is told of failures as it was before", async () => {
+  const user = await newUser();
+  const stranger = await newUser();
+  for (
+    const supabase of [unreachable, clientOf(jwt({ role: "authenticated", sub: user.id, exp: 1 })), stranger.supabase]
+  ) {
+    const { failed, failures } = await importVideos(supabase, user.id, [video]);
+    assert.equal(failed, 1);
+    assert.notEqual(failures[0].error, "unknown");
+    const answer = await importVideo(supabase, user.id, video, () => Promise.resolve(""));
+    assert.ok("error" in answer && answer.error !== "");
+  }
+  assert.equal((await recordingsOf(user.id)).length, 0);
+});
+
+Deno.test("runPipeline gives the result of the database as it is", async () => {
+  const user = await newUser();
+  const imported = await runPipeline(user.supabase, user.id, good);
+  assert.deepEqual(imported, { success: true, recordingId: imported.recordingId });
+  assert.deepEqual(await runPipeline(user.supabase, user.id, good), {
+    success: false,
+    skipped: true,
+    recordingId: imported.recordingId,
+  });
+  const failed = await runPipeline(user.supabase, user.id, bad);
+  assert.deepEqual([failed.success, failed.code], [false, "22023"]);
+  assert.match(failed.error!, /duration/);
+  const misspelt = await runPipeline(
+    user.supabase,
+    user.id,
+    { ...good, external_id: "b", tittle: "" } as ConnectorRecord,
+  );
+  assert.deepEqual([misspelt.success, misspelt.ignoredFields], [true, ["tittle"]]);
+});
+
+Deno.test("runPipeline never throws", async (t) => {
+  const user = await newUser();
+  const unspeakable = { toJSON: () => assert.fail("no JSON of this") };
+  const cycle = { ...good, source_metadata: {} as Record<string, unknown> };
+  cycle.source_metadata.self = cycle;
+  const table: [string, SupabaseClient, string, ConnectorRecord, string | undefined][] = [
+    ["the network is down", unreachable, user.id, good, undefined],
+    ["the JWT has expired", clientOf(jwt({ role: "authenticated", sub: user.id, exp: 1 })), user.id, good, "PGRST301"],
+    ["the JWT is forged", clientOf("a.b.c"), user.id, good, "PGRST301"],
+    ["nobody is signed in", clientOf(anonKey), user.id, good, "42501"],
+    ["the user is another", user.supabase, crypto.randomUUID(), good, "42501"],
+    ["the user is none", user.supabase, "me", good, "22P02"],
+    ["the record can't be sent", user.supabase, user.id, { ...good, source_metadata: unspeakable }, undefined],
+    ["the record goes round in a circle", user.supabase, user.id, cycle, undefined],
+    ["the record is missing", user.supabase, user.id, undefined as unknown as ConnectorRecord, "PGRST202"],
+  ];
+  for (const [what, supabase, userId, record, code] of table) {
+    await t.step(what, async () => {
+      const result: PipelineResult = await runPipeline(supabase, userId, record);
+      assert.equal(result.success, false);
+      assert.equal(result.skipped, undefined);
+      assert.ok(result.error);
+      assert.equal(result.code, code);
+    });
+  }
+});
+
+Deno.test("checkDuplicate takes a recording for new where it can't look, and says so", async () => {
+  const user = await newUser();
+  const { id } = await insertRecording(user.supabase, user.id, good);
+  assert.deepEqual(await checkDuplicate(user.supabase, user.id, "fathom", "a"), {
+    isDuplicate: true,
+    existingRecordingId: id,
+  });
+  assert.deepEqual(await checkDuplicate(user.supabase, user.id, "fathom", "b"), { isDuplicate: false });
+  const warnings = await warningsOf(async () => {
+    assert.deepEqual(await checkDuplicate(unreachable, user.id, "fathom", "a"), { isDuplicate: false });
+    assert.deepEqual(await checkDuplicates(unreachable, user.id, "fathom", ["a"]), new Map());
+  });
+  assert.equal(warnings.length, 2);
+  assert.match(warnings[0], /connection refused.*fathom a is taken for new/);
+});
+
+Deno.test("checkDuplicates gives what is known of many", async () => {
+  const user = await newUser();
+  const { id } = await insertRecording(user.supabase, user.id, good);
+  assert.deepEqual(await checkDuplicates(user.supabase, user.id, "fathom", ["b", "a", "a"]), new Map([["a", id]]));
+  assert.deepEqual(await checkDuplicates(user.supabase, user.id, "fathom", []), new Map());
+});
+
+Deno.test("insertRecording throws, with what the database says", async () => {
+  const user = await newUser();
+  await insertRecording(user.supabase, user.id, good);
+  await assert.rejects(insertRecording(user.supabase, user.id, good), (error: PipelineError) => {
+    assert.ok(error instanceof Error && error instanceof PipelineError);
+    assert.deepEqual([error.code, error.status], ["23505", 409]);
+    return true;
+  });
+  await assert.rejects(insertRecording(user.supabase, user.id, bad), {
+    code: "22023",
+    status: 400,
+    message: /duration/,
+  });
+  await assert.rejects(insertRecording(unreachable, user.id, good), { code: undefined, status: 0 });
+});
+
+Deno.test("without a user, the owner is the one whose JWT the client sends", async () => {
+  const user = await newUser();
+  const { recordingId } = await runPipeline(user.supabase, null, good);
+  assert.deepEqual((await recordingsOf(user.id)).map(({ id }) => id), [recordingId]);
+  const undefinedUser = undefined as unknown as string;
+  for (const nobody of [null, undefinedUser]) {
+    assert.equal((await checkDuplicate(user.supabase, nobody, "fathom", "a")).isDuplicate, true);
+    assert.equal((await runPipeline(user.supabase, nobody, good)).skipped, true);
+    assert.equal((await runPipelineBatch(user.supabase, nobody, [good])).skipped, 1);
+  }
+});
+
+Deno.test("the service role imports for many owners at once", async () => {
+  const [ann, ben] = [await newUser(), await newUser()];
+  const records = [ann, ben].map(({ id }) => ({ ...good, owner_user_id: id }));
+  assert.equal((await runPipelineBatch(service, null, records)).imported, 2);
+  assert.deepEqual([(await recordingsOf(ann.id)).length, (await recordingsOf(ben.id)).length], [1, 1]);
+});
+
+Deno.test("keys without a value are the same as keys left out", async () => {
+  const user = await newUser();
+  const empty = {
+    duration: undefined,
+    summary: null,
+    global_tags: undefined,
+    bank_id: null,
+    vault_id: undefined,
+    source_metadata: { share_url: undefined, host: null },
+  };
+  assert.equal((await runPipeline(user.supabase, user.id, { ...good, ...empty })).success, true);
+  const [recording] = await recordingsOf(user.id);
+  assert.deepEqual([recording.duration, recording.summary, recording.global_tags], [null, null, null]);
+  assert.deepEqual(recording.source_metadata, { external_id: "a", host: null });
+});
+
+Deno.test("a date is as good as its text, and no date is refused", async () => {
+  const user = await newUser();
+  const at = (time: Date) => ({ ...good, recording_start_time: time as unknown as string });
+  assert.equal((await runPipeline(user.supabase, user.id, at(new Date("2026-01-31T09:30:00.25Z")))).success, true);
+  assert.equal((await recordingsOf(user.id))[0].recording_start_time.getTime(), Date.UTC(2026, 0, 31, 9, 30, 0, 250));
+  const result = await runPipeline(user.supabase, user.id, { ...at(new Date("never")), external_id: "b" });
+  assert.match(result.error!, /recording_start_time/);
+});
+
+Deno.test("what PostgreSQL can't store as text keeps no record out", async () => {
+  const user = await newUser();
+  const cut = "\u{1F600}".slice(0, 1);
+  const records = [
+    good,
+    { ...good, external_id: "nul", full_transcript: "a\0b", title: String.raw`\u0000 "\ud83d" \\` },
+    { ...good, external_id: "cut", title: `so funny ${cut}`, source_metadata: { [cut]: ["\u{1F600}", cut] } },
+  ];
+  const { imported, results } = await runPipelineBatch(user.supabase, user.id, records);
+  assert.equal(imported, 3, JSON.stringify(results));
+  const stored = new Map((await recordingsOf(user.id)).map((row) => [row.source_metadata.external_id, row]));
+  assert.equal(stored.get("nul")!.full_transcript, "a\ufffdb");
+  assert.equal(stored.get("nul")!.title, String.raw`\u0000 "\ud83d" \\`);
+  assert.equal(stored.get("cut")!.title, "so funny \ufffd");
+  assert.deepEqual(stored.get("cut")!.source_metadata["\ufffd"], ["\u{1F600}", "\ufffd"]);
+  assert.equal((await runPipelineBatch(user.supabase, user.id, records)).skipped, 3);
+});
+
+Deno.test("a batch tells of each record, and keeps what failed to be tried again", async () => {
+  const user = await newUser();
+  const batch = await runPipelineBatch(user.supabase, user.id, [good, bad, good]);
+  assert.deepEqual([batch.total, batch.imported, batch.skipped, batch.failed], [3, 1, 1, 1]);
+  assert.deepEqual(batch.results.map(({ index, externalId }) => [index, externalId]), [[0, "a"], [1, "bad"], [2, "a"]]);
+  assert.equal(batch.results[1].code, "22023");
+
+  const { data: failures } = await user.supabase.from("import_failures").select("external_id, code, attempts");
+  assert.deepEqual(failures, [{ external_id: "bad", code: "22023", attempts: 1 }]);
+  assert.equal((await retryFailedImports(user.supabase, user.id, { sourceApp: "zoom" })).total, 0);
+  assert.equal((await retryFailedImports(user.supabase, null, { limit: 1 })).failed, 1);
+});
+
+Deno.test("a dry run of a batch leaves nothing", async () => {
+  const user = await newUser();
+  const batch = await runPipelineBatch(user.supabase, user.id, [good, bad], { dryRun: true });
+  assert.deepEqual([batch.imported, batch.failed], [1, 1]);
+  assert.equal((await recordingsOf(user.id)).length, 0);
+});
+
+Deno.test("a sync job counts its batches", async () => {
+  const user = await newUser();
+  const job = await startSyncJob(user.supabase, user.id, "fathom", ["a", "bad"]);
+  await runPipelineBatch(user.supabase, user.id, [good, bad, good], { syncJobId: job });
+  assert.deepEqual(await finishSyncJob(user.supabase, job), {
+    status: "completed_with_errors",
+    imported: 1,
+    skipped: 1,
+    failed: 1,
+    message: "1 new, 1 skipped, 1 failed",
+  });
+  const broken = await startSyncJob(user.supabase, null, "fathom");
+  assert.equal((await finishSyncJob(user.supabase, broken, "the token has expired")).status, "failed");
+});
+
+Deno.test("a batch or a sync job that fails as a whole can't be taken for done", async (t) => {
+  const user = await newUser();
+  const nobody = crypto.randomUUID();
+  const table: [string, () => Promise<unknown>, { code?: string; status: number }][] = [
+    ["the network is down", () => runPipelineBatch(unreachable, user.id, [good]), { code: undefined, status: 0 }],
+    ["no records", () => runPipelineBatch(service, user.id, {} as never), { code: "22023", status: 400 }],
+    ["no such job", () => runPipelineBatch(user.supabase, null, [good], { syncJobId: nobody }), {
+      code: "22023",
+      status: 400,
+    }],
+    ["no source", () => startSyncJob(user.supabase, user.id, ""), { code: "22023", status: 400 }],
+    ["another's job", () => startSyncJob(user.supabase, nobody, "zoom"), { code: "42501", status: 403 }],
+    ["no job to finish", () => finishSyncJob(user.supabase, nobody), { code: "22023", status: 400 }],
+    ["nobody to retry for", () => retryFailedImports(service, null), { code: "22023", status: 400 }],
+  ];
+  for (const [what, call, wanted] of table) {
+    await t.step(what, () => assert.rejects(call, { name: "PipelineError", ...wanted }));
+  }
+  assert.equal((await recordingsOf(user.id)).length, 0);
+});
+
+Deno.test("an answer that is not the database's is no success", async () => {
+  const proxy = clientOf(anonKey, () => Promise.resolve(new Response(null, { status: 204 })));
+  const result = await runPipeline(proxy, crypto.randomUUID(), good);
+  assert.deepEqual([result.success, result.error], [false, "run_pipeline: the answer is empty"]);
+  await assert.rejects(runPipelineBatch(proxy, null, [good]), { name: "PipelineError", status: 204 });
+});
+
+Deno.test("any client of supabase-js 2 will do", async () => {
+  interface OtherDatabase {
+    public: {
+      Tables: Record<never, never>;
+      Views: Record<never, never>;
+      Functions: { unrelated: { Args: { a: number }; Returns: string } };
+    };
+  }
+  const user = await newUser();
+  await using api = await project();
+  const headers = { Authorization: `Bearer ${user.token}` };
+  const options = { global: { headers }, auth: { persistSession: false, autoRefreshToken: false } };
+  const untyped: SupabaseClient = createClient(api.url, anonKey, options);
+  const typed: SupabaseClient<Database> = createClient<Database>(api.url, anonKey, options);
+  const typedForOther = createClient<OtherDatabase>(api.url, anonKey, options);
+  const oldest = createOldestClient(api.url, anonKey, options);
+  const oldestTyped = createOldestClient<Database>(api.url, anonKey, options);
+  // deno-lint-ignore no-explicit-any -- as many applications have it
+  const any: SupabaseClient<any, "public", any> = untyped;
+  const results = [
+    await runPipeline(untyped, user.id, good),
+    await runPipeline(typed, user.id, good),
+    await runPipeline(typedForOther, user.id, good),
+    await runPipeline(oldest, user.id, good),
+    await runPipeline(oldestTyped, user.id, good),
+    await runPipeline(any, user.id, good),
+    // As for an extension that is in another schema.
+    await runPipeline(untyped.schema("public"), user.id, good),
+  ];
+  assert.deepEqual(results.map(({ success, skipped }) => success || skipped), Array(7).fill(true));
+});

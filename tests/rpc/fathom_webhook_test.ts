@@ -1,0 +1,152 @@
+// The example typescript/examples/fathom-webhook, with a meeting as Fathom sends it, signed by the library that Fathom's own
+// SDK checks signatures with.
+
+import assert from "node:assert/strict";
+import { Webhook } from "standardwebhooks";
+import { receiveMeeting } from "../../typescript/examples/fathom-webhook/receive-meeting.ts";
+import { anonKey, clientOf, newUser, service } from "./support.ts";
+
+const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const meeting = await Deno.readTextFile(new URL("fixtures/fathom/new-meeting-content-ready.json", import.meta.url));
+
+interface Changes {
+  body?: string;
+  headers?: Record<string, string>;
+  at?: Date;
+  secret?: string;
+}
+
+function request({ body = meeting, headers = {}, at = new Date(), secret: key = secret }: Changes = {}): Request {
+  const id = "msg_2x2zwLOcWaRTzsLK8KtbQt1FTk9";
+  return new Request("http://127.0.0.1/fathom-webhook", {
+    method: "POST",
+    body,
+    headers: {
+      "Content-Type": "application/json",
+      "webhook-id": id,
+      "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
+      "webhook-signature": new Webhook(key).sign(id, at, body),
+      ...headers,
+    },
+  });
+}
+
+const changed = (changes: Record<string, unknown>) => JSON.stringify({ ...JSON.parse(meeting), ...changes });
+
+/** What is logged, for whoever runs the function, is of no interest here. */
+async function receive(request: Request, supabase: typeof service, owner: string): Promise<Response> {
+  const error = console.error;
+  console.error = () => {};
+  try {
+    return await receiveMeeting(request, supabase, secret, owner);
+  } finally {
+    console.error = error;
+  }
+}
+
+Deno.test("a meeting is imported when Fathom says that it is ready, once however often it says so", async () => {
+  const user = await newUser();
+  const first = await receive(request(), service, user.id);
+  const { recordingId } = await first.json();
+  assert.equal(first.status, 200);
+  const second = await receive(request(), service, user.id);
+  assert.deepEqual([second.status, await second.json()], [200, {
+    index: 0,
+    externalId: "123456789",
+    success: false,
+    skipped: true,
+    recordingId,
+  }]);
+
+  const { data: recordings } = await user.supabase.from("recordings").select().throwOnError();
+  assert.equal(recordings.length, 1);
+  const [recording] = recordings;
+  assert.deepEqual([recording.title, recording.duration, recording.id], ["QBR 2026 Q1", 3583, recordingId]);
+  assert.equal(
+    recording.full_transcript,
+    "Ann Lee: Let's look at the budget once more.\nEmeka Okafor: I agree: “Größe” matters 🙂.",
+  );
+  assert.match(recording.summary, /^## Summary/);
+  assert.equal(recording.source_metadata.recorded_by.email, "ann@northwind.example");
+  assert.equal(recording.source_metadata.transcript, undefined);
+});
+
+Deno.test("a meeting without a transcript is imported without one", async () => {
+  const user = await newUser();
+  const body = changed({ transcript: null, default_summary: null, meeting_title: null });
+  assert.equal((await receive(request({ body }), service, user.id)).status, 200);
+  const { data: [recording] } = await user.supabase.from("recordings").select().throwOnError();
+  assert.deepEqual([recording.title, recording.full_transcript], ["Quarterly Business Review", ""]);
+});
+
+Deno.test("what Fathom has not signed, or not now, is refused", async (t) => {
+  const user = await newUser();
+  const good = request().headers.get("webhook-signature")!;
+  const table: [string, Changes][] = [
+    ["another secret", { secret: "whsec_bm90IHRoZSByaWdodCBzZWNyZXQgYXQgYWxs" }],
+    ["another body", {
+      headers: { "webhook-signature": request({ body: changed({ title: "" }) }).headers.get("webhook-signature")! },
+    }],
+    ["another id", { headers: { "webhook-id": "msg_other" } }],
+    ["another time", { headers: { "webhook-timestamp": String(Math.floor(Date.now() / 1000) - 1) } }],
+    ["ten minutes old", { at: new Date(Date.now() - 600_000) }],
+    ["ten minutes early", { at: new Date(Date.now() + 600_000) }],
+    ["no time", { headers: { "webhook-timestamp": "soon" } }],
+    ["no signature", { headers: { "webhook-signature": "" } }],
+    ["a part of the signature", { headers: { "webhook-signature": good.slice(0, 24) } }],
+    ["a signature that is not base64", { headers: { "webhook-signature": "v1,***" } }],
+    ["a signature of another version", { headers: { "webhook-signature": good.replace("v1", "v2") } }],
+  ];
+  for (const [what, changes] of table) {
+    await t.step(what, async () => assert.equal((await receive(request(changes), service, user.id)).status, 401));
+  }
+  const { count } = await user.supabase.from("recordings").select("*", { count: "exact", head: true });
+  assert.equal(count, 0);
+});
+
+Deno.test("one good signature of several will do", async () => {
+  const user = await newUser();
+  const signature = `v1,${btoa("an old secret's")} v2,x ${request().headers.get("webhook-signature")}`;
+  assert.equal((await receive(request({ headers: { "webhook-signature": signature } }), service, user.id)).status, 200);
+});
+
+Deno.test("a meeting that is refused is kept, and Fathom need not send it again", async (t) => {
+  const table: [string, Record<string, unknown>, RegExp][] = [
+    ["no date", { recording_start_time: "2026-03-02" }, /recording_start_time/],
+    ["no id", { recording_id: undefined }, /external_id/],
+    ["ends before it begins", { recording_end_time: "2026-03-01T00:00:00Z" }, /duration/],
+    ["no title", { title: undefined, meeting_title: undefined }, /title/],
+  ];
+  for (const [what, changes, error] of table) {
+    await t.step(what, async () => {
+      const user = await newUser();
+      for (const attempts of [1, 2]) {
+        const response = await receive(request({ body: changed(changes) }), service, user.id);
+        assert.deepEqual([response.status, (await response.json()).code], [200, "22023"]);
+        const { data: [failure] } = await user.supabase.from("import_failures").select().throwOnError();
+        assert.equal(failure.attempts, attempts);
+        assert.match(failure.error, error);
+      }
+    });
+  }
+});
+
+Deno.test("a meeting that the database did not take is asked for again", async (t) => {
+  const user = await newUser();
+  const table: [string, typeof service][] = [
+    ["the database is down", clientOf(anonKey, () => Promise.reject(new TypeError("connection refused")))],
+    ["the key is not the service role's", clientOf("a.b.c")],
+  ];
+  for (const [what, supabase] of table) {
+    await t.step(what, async () => assert.equal((await receive(request(), supabase, user.id)).status, 503));
+  }
+  assert.equal((await receive(request(), service, user.id)).status, 200);
+});
+
+Deno.test("what is signed and no meeting is told apart", async () => {
+  const user = await newUser();
+  for (const body of ["hello", "null", '{"transcript": 1}']) {
+    assert.equal((await receive(request({ body }), service, user.id)).status, 400);
+  }
+  assert.equal((await receive(new Request("http://127.0.0.1/fathom-webhook"), service, user.id)).status, 405);
+});

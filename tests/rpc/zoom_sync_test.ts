@@ -1,0 +1,225 @@
+// The example typescript/examples/zoom-sync, with a server that answers as Zoom does.
+
+import assert from "node:assert/strict";
+import { syncZoom } from "../../typescript/examples/zoom-sync/sync-zoom.ts";
+import { anonKey, clientOf, database, fetchThrough, jwt, newUser, sockets, type User } from "./support.ts";
+
+const fixtures = new URL("fixtures/zoom/", import.meta.url);
+const read = (name: string) => Deno.readTextFile(new URL(name, fixtures));
+
+const pages: Record<string, string> = {
+  "": "recordings-page-1.json",
+  "Tva2CuIdTgsv8wAnhyAdU3m06Y2HuLQtlh3": "recordings-page-2.json",
+};
+
+type Answer = (path: string, page: string) => Promise<Response | undefined> | Response | undefined;
+
+/** Zoom, as far as it is recorded; `instead` answers in its place, where it does. To be closed: `await using`. */
+function zoom(instead: Answer = () => undefined) {
+  const asked: string[] = [];
+  const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  const server = Deno.serve(listening, async (request) => {
+    const { pathname, searchParams, origin } = new URL(request.url);
+    const page = searchParams.get("next_page_token") ?? "";
+    asked.push(pathname.replace("/users/me/recordings", `recordings ${page}`).trim());
+    if (request.headers.get("Authorization") !== "Bearer zoom's token") {
+      return new Response(await read("expired-token.json"), { status: 401 });
+    }
+    const answer = await instead(pathname, page);
+    if (answer) return answer;
+    if (pathname !== "/users/me/recordings") return new Response(await read(pathname.split("/").at(-1)!));
+    return new Response((await read(pages[page])).replaceAll("{zoom}", origin));
+  });
+  const api = `http://127.0.0.1:${server.addr.port}`;
+  return { api, asked, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+async function sync(user: User, api: string, body: unknown = { zoomToken: "zoom's token" }) {
+  const request = new Request("http://127.0.0.1/zoom-sync", { method: "POST", body: JSON.stringify(body) });
+  const response = await syncZoom(request, user.supabase, api);
+  return { status: response.status, answer: await response.json() };
+}
+
+/** What the import hub shows of it. */
+async function hub({ supabase }: User) {
+  const { data: [job] } = await supabase.from("sync_jobs").select().order("created_at", { ascending: false })
+    .throwOnError();
+  const { data: [source] } = await supabase.from("import_sources").select().eq("source_app", "zoom").throwOnError();
+  const { data: recordings } = await supabase.from("recordings").select().order("recording_start_time").throwOnError();
+  return { job, source, recordings };
+}
+
+Deno.test("all pages of Zoom's recordings are imported, with their transcripts", async () => {
+  const user = await newUser();
+  await using server = zoom();
+  const { status, answer } = await sync(user, server.api);
+  assert.equal(status, 200);
+  assert.deepEqual(answer, {
+    status: "completed",
+    imported: 4,
+    skipped: 0,
+    failed: 0,
+    message: "4 new, 0 skipped, 0 failed",
+    problems: [],
+  });
+
+  const { job, source, recordings } = await hub(user);
+  assert.deepEqual([job.status, job.synced_ids.length, job.error], ["completed", 4, null]);
+  assert.ok(source.last_sync_at);
+  assert.equal(source.error_message, null);
+  const [first, second, third] = recordings;
+  assert.deepEqual([first.title, first.duration, first.owner_user_id], ["Product and sales", 35 * 60, user.id]);
+  assert.equal(
+    first.full_transcript,
+    "Ann Lee: Good morning everybody.\nBen Ortiz: Morning. Shall we begin with the numbers?\n" +
+      "Ann Lee: Yes: revenue is up 4%, see <https://northwind.example>.",
+  );
+  assert.match(second.full_transcript, /Freja Lindqvist: Does it take our file --> the old one\?$/);
+  // Both of one series: the number is the same.
+  assert.equal(first.source_metadata.id, second.source_metadata.id);
+  assert.equal(third.full_transcript, "");
+  assert.deepEqual(third.source_metadata.recording_files, ["MP4"]);
+});
+
+Deno.test("a second sync skips all, and fetches no transcript", async () => {
+  const user = await newUser();
+  await using server = zoom();
+  await sync(user, server.api);
+  const before = server.asked.length;
+  const { status, answer } = await sync(user, server.api);
+  assert.deepEqual([status, answer.message], [200, "0 new, 4 skipped, 0 failed"]);
+  assert.deepEqual(server.asked.slice(before), ["recordings", "recordings Tva2CuIdTgsv8wAnhyAdU3m06Y2HuLQtlh3"]);
+  const { job, recordings } = await hub(user);
+  assert.deepEqual([job.status, job.skipped_count, recordings.length], ["completed", 4, 4]);
+});
+
+Deno.test("a record that is refused fails alone, is kept, and is told of", async () => {
+  const user = await newUser();
+  const page = await read("recordings-page-1.json");
+  await using server = zoom((path) =>
+    path === "/users/me/recordings"
+      ? new Response(
+        page.replace('"duration": 35', '"duration": -1').replace(/"next_page_token": "[^"]*"/, '"x": 1')
+          .replaceAll("{zoom}", server.api),
+      )
+      : undefined
+  );
+  for (const message of ["1 new, 0 skipped, 1 failed", "0 new, 1 skipped, 1 failed"]) {
+    const { status, answer } = await sync(user, server.api);
+    assert.deepEqual([status, answer.status, answer.message], [200, "completed_with_errors", message]);
+  }
+  assert.equal((await hub(user)).source.error_message, "0 new, 1 skipped, 1 failed");
+  const { data: failures } = await user.supabase.from("import_failures").select("external_id, error, attempts");
+  assert.equal(failures!.length, 1);
+  assert.deepEqual([failures![0].external_id, failures![0].attempts], ["4444AAAiAAAAAiAiAiiAii==", 2]);
+  assert.match(failures![0].error, /duration/);
+});
+
+Deno.test("with an expired token the run fails, and the import source says why", async () => {
+  const user = await newUser();
+  await using server = zoom();
+  const { status, answer } = await sync(user, server.api, { zoomToken: "an old one" });
+  assert.deepEqual([status, answer.status, answer.problems], [502, "failed", ["Zoom: 401 Invalid access token."]]);
+  assert.equal((await hub(user)).source.error_message, "Zoom: 401 Invalid access token.");
+});
+
+Deno.test("a run that Zoom stops half-way keeps what it has, and the next one goes on", async () => {
+  const user = await newUser();
+  const limit = await read("rate-limit.json");
+  await using limited = zoom((_, page) => page === "" ? undefined : new Response(limit, { status: 429 }));
+  const { status, answer } = await sync(user, limited.api);
+  assert.deepEqual([status, answer.status], [502, "failed"]);
+  assert.deepEqual([answer.imported, answer.problems.length], [2, 1]);
+  assert.match(answer.problems[0], /^Zoom: 429 You have reached the maximum/);
+  await using server = zoom();
+  assert.equal((await sync(user, server.api)).answer.message, "2 new, 2 skipped, 0 failed");
+});
+
+Deno.test("a limit that is reached among the transcripts ends the run, with what was fetched before", async () => {
+  const user = await newUser();
+  const limited = (path: string) =>
+    path.endsWith("contoso-demo.vtt") ? new Response("slow", { status: 429 }) : undefined;
+  await using server = zoom(limited);
+  const { answer } = await sync(user, server.api);
+  assert.deepEqual([answer.status, answer.message, answer.problems], [
+    "failed",
+    "1 new, 0 skipped, 0 failed",
+    ["Zoom: 429 slow"],
+  ]);
+  assert.equal(server.asked.length, 3);
+  // What is known is counted all the same.
+  assert.equal((await sync(user, server.api)).answer.message, "0 new, 1 skipped, 0 failed");
+});
+
+Deno.test("a recording whose transcript can't be had is not imported without it", async () => {
+  const user = await newUser();
+  await using broken = zoom((path) =>
+    path.endsWith("contoso-demo.vtt") ? new Response("gone", { status: 404 }) : undefined
+  );
+  const { status, answer } = await sync(user, broken.api);
+  assert.deepEqual([status, answer.status, answer.imported], [502, "failed", 3]);
+  assert.deepEqual(answer.problems, ["Contoso: demo: Zoom: 404 gone"]);
+  await using server = zoom();
+  assert.equal((await sync(user, server.api)).answer.message, "1 new, 3 skipped, 0 failed");
+});
+
+Deno.test("a recording that Zoom is not done with is left for the next run", async (t) => {
+  const second = JSON.parse(await read("recordings-page-2.json"));
+  const [quick] = second.meetings;
+  const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+  const table: [string, unknown, string][] = [
+    ["one without a transcript, an hour old", { ...quick, start_time: hourAgo }, "0 new, 0 skipped, 0 failed"],
+    ["one without a transcript, of last month", quick, "1 new, 0 skipped, 0 failed"],
+    [
+      "one that is being processed",
+      { ...quick, recording_files: [{ ...quick.recording_files[0], status: "processing" }] },
+      "0 new, 0 skipped, 0 failed",
+    ],
+  ];
+  for (const [what, meeting, message] of table) {
+    await t.step(what, async () => {
+      const user = await newUser();
+      await using server = zoom(() => Response.json({ ...second, meetings: [meeting] }));
+      assert.equal((await sync(user, server.api)).answer.message, message);
+    });
+  }
+});
+
+Deno.test("a batch that does not get through makes a failed run", async () => {
+  const user = await newUser();
+  await using server = zoom();
+  const api = fetchThrough(`${sockets}/postgrest`);
+  const supabase = clientOf(
+    user.token,
+    (input, init) =>
+      String(input).endsWith("run_pipeline_batch")
+        ? Promise.reject(new TypeError("connection reset"))
+        : api(input, init),
+  );
+  const { status, answer } = await sync({ ...user, supabase }, server.api);
+  assert.deepEqual([status, answer.status, answer.imported], [502, "failed", 0]);
+  assert.match((await hub(user)).source.error_message, /^run_pipeline_batch: .*connection reset/);
+});
+
+Deno.test("a run whose job is lost on the way is no success", async () => {
+  const user = await newUser();
+  await using sql = database();
+  await using server = zoom(async (path) => {
+    if (path.endsWith(".vtt")) await sql`DELETE FROM sync_jobs WHERE user_id = ${user.id}`;
+    return undefined;
+  });
+  const { status, answer } = await sync(user, server.api);
+  assert.equal(status, 503);
+  assert.match(answer.error, /^finish_sync_job: .*no such sync job/);
+});
+
+Deno.test("whoever is not signed in starts no run", async () => {
+  const user = await newUser();
+  await using server = zoom();
+  for (const token of [anonKey, jwt({ role: "authenticated", sub: user.id, exp: 1 })]) {
+    const { status } = await sync({ ...user, supabase: clientOf(token) }, server.api);
+    assert.equal(status, 401);
+  }
+  assert.equal((await sync(user, server.api, {})).status, 400);
+  assert.deepEqual(server.asked, []);
+});
