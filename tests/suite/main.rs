@@ -25,5 +25,6 @@ mod merging;
 mod records;
 mod roles;
 mod sync_jobs;
+mod trespass;
 mod upgrading;
 mod vault_entries;
