@@ -42,6 +42,10 @@ check-package: ## Install the archive for 18 into a second private PostgreSQL, w
 lint: ## Formatting and lints of Rust and TypeScript, warnings are errors; released scripts are as they were
 	@dev/lint
 
+.PHONY: lint-sql
+lint-sql: ## pgspot, squawk and Supabase's advisors on the SQL that is installed
+	@dev/lint-sql
+
 .PHONY: clean
 clean: ## Remove everything that was built or set up
 	@dev/server remove demo

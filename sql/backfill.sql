@@ -16,7 +16,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     -- An array of jsonb may be of 256 MB at most.
-    max_chunk_bytes CONSTANT pg_catalog.int4 := 64 * 1024 * 1024;
+    max_chunk_bytes CONSTANT pg_catalog.int4 := 67108864;
     record pg_catalog.jsonb;
     chunk pg_catalog.jsonb[] := '{}';
     progress pg_catalog.jsonb;
@@ -56,12 +56,12 @@ AS $$
 DECLARE
     -- A comment may end the query, and a semicolon.
     subquery CONSTANT pg_catalog.text := pg_catalog.concat('(', pg_catalog.rtrim(p_query, E' \t\r\n;'), E'\n) AS records');
-    found_type pg_catalog.text;
+    found_type pg_catalog.regtype;
     total pg_catalog.int8;
 BEGIN
     EXECUTE pg_catalog.concat('SELECT pg_catalog.count(*) FROM ', subquery) INTO total;
     EXECUTE pg_catalog.concat('SELECT pg_catalog.pg_typeof(record) FROM ', subquery, ' (record) LIMIT 1') INTO found_type;
-    IF found_type OPERATOR(pg_catalog.<>) ALL (ARRAY['jsonb', 'json']) THEN
+    IF found_type OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.jsonb', 'pg_catalog.json']::pg_catalog.regtype[]) THEN
         RAISE EXCEPTION 'p_query must yield one column of type jsonb, not %', found_type
             USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT to_jsonb(s) FROM staging AS s';
     END IF;
@@ -79,11 +79,11 @@ DECLARE
         'failed', 0, 'job', NULL
     );
 BEGIN
-    -- Runs that were killed could not say so themselves.
+    -- Runs that were killed could not say so themselves. (As text: users write jobs too, and what they like into them.)
     UPDATE @extschema@.sync_jobs
     SET status = 'failed', error = 'stopped', completed_at = updated_at
     WHERE type = 'backfill' AND status = 'processing'
-        AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = (metadata ->> 'pid')::integer);
+        AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid::text = metadata ->> 'pid');
     IF p_user_id IS NOT NULL THEN
         progress := connector_pipeline.open_backfill_job(p_user_id, progress);
         IF progress ->> 'job' IS NULL THEN

@@ -6,8 +6,9 @@
 -- widens what others have narrowed. What it has to have is apart: columns, in bootstrap/needed_columns.sql, and the
 -- unique indexes below that ON CONFLICT looks for, in bootstrap/needed_keys.sql.
 --
--- Grants: on Supabase new tables in public are open to anon and authenticated by default privileges, hence the REVOKE
--- before each GRANT. Policies speak of (SELECT auth.uid()), which PostgreSQL evaluates once a statement, not once a row.
+-- Grants: on Supabase new tables in public are open to the API's roles by default privileges, hence the REVOKE before each
+-- GRANT. TRIGGER is for the owner alone: ensure_personal_bank() runs triggers with the owner's rights. Policies speak of
+-- (SELECT auth.uid()), which PostgreSQL evaluates once a statement, not once a row.
 
 -- @ table banks
 -- A bank is a tenant: nothing crosses its border.
@@ -19,9 +20,9 @@ CREATE TABLE @extschema@.banks (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE @extschema@.banks IS 'Tenants: the personal bank of a user, or the bank of a business';
-REVOKE ALL ON TABLE @extschema@.banks FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.banks FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.banks TO authenticated;
-GRANT ALL ON TABLE @extschema@.banks TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.banks TO service_role;
 ALTER TABLE @extschema@.banks ENABLE ROW LEVEL SECURITY;
 
 -- @ table bank_memberships
@@ -36,9 +37,9 @@ CREATE TABLE @extschema@.bank_memberships (
 COMMENT ON TABLE @extschema@.bank_memberships IS 'Who belongs to a bank, and as what';
 -- For the foreign key, for the policies below and for the pipeline's look-up of a user's banks.
 CREATE INDEX bank_memberships_user_id_idx ON @extschema@.bank_memberships (user_id);
-REVOKE ALL ON TABLE @extschema@.bank_memberships FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.bank_memberships FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.bank_memberships TO authenticated;
-GRANT ALL ON TABLE @extschema@.bank_memberships TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.bank_memberships TO service_role;
 ALTER TABLE @extschema@.bank_memberships ENABLE ROW LEVEL SECURITY;
 -- Only one's own: a policy that showed the other members would have to read this table, and so itself.
 CREATE POLICY bank_memberships_select ON @extschema@.bank_memberships
@@ -63,9 +64,9 @@ CREATE TABLE @extschema@.vaults (
 COMMENT ON TABLE @extschema@.vaults IS 'Collections of recordings within a bank, shared among their members';
 -- For the foreign key, and for the pipeline's look-up of a bank's personal vault.
 CREATE INDEX vaults_bank_id_idx ON @extschema@.vaults (bank_id);
-REVOKE ALL ON TABLE @extschema@.vaults FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.vaults FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.vaults TO authenticated;
-GRANT ALL ON TABLE @extschema@.vaults TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.vaults TO service_role;
 ALTER TABLE @extschema@.vaults ENABLE ROW LEVEL SECURITY;
 
 -- @ table vault_memberships
@@ -80,9 +81,9 @@ CREATE TABLE @extschema@.vault_memberships (
 COMMENT ON TABLE @extschema@.vault_memberships IS 'Who may look into a vault, and who may add to it (all but viewers)';
 -- For the foreign key and the policies.
 CREATE INDEX vault_memberships_user_id_idx ON @extschema@.vault_memberships (user_id);
-REVOKE ALL ON TABLE @extschema@.vault_memberships FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.vault_memberships FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.vault_memberships TO authenticated;
-GRANT ALL ON TABLE @extschema@.vault_memberships TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.vault_memberships TO service_role;
 ALTER TABLE @extschema@.vault_memberships ENABLE ROW LEVEL SECURITY;
 -- Only one's own, as with bank_memberships.
 CREATE POLICY vault_memberships_select ON @extschema@.vault_memberships
@@ -120,14 +121,14 @@ COMMENT ON COLUMN @extschema@.recordings.source_metadata IS 'What the vendor sai
 COMMENT ON COLUMN @extschema@.recordings.duration IS 'Seconds';
 -- For the foreign key. That on owner_user_id is served by the dedup index, which begins with it.
 CREATE INDEX recordings_bank_id_idx ON @extschema@.recordings (bank_id);
-REVOKE ALL ON TABLE @extschema@.recordings FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.recordings FROM PUBLIC, anon, authenticated, service_role;
 -- Users correct what people read. Owner, bank and dedup key stay as imported.
 GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.recordings TO authenticated;
 GRANT UPDATE (
     title, audio_url, video_url, full_transcript, summary, global_tags, duration, recording_start_time,
     recording_end_time, updated_at
 ) ON TABLE @extschema@.recordings TO authenticated;
-GRANT ALL ON TABLE @extschema@.recordings TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.recordings TO service_role;
 ALTER TABLE @extschema@.recordings ENABLE ROW LEVEL SECURITY;
 -- Into a bank one belongs to, and as oneself.
 CREATE POLICY recordings_insert ON @extschema@.recordings
@@ -164,10 +165,10 @@ CREATE TABLE @extschema@.vault_entries (
 COMMENT ON TABLE @extschema@.vault_entries IS 'Which recordings are in a vault, with the vault''s own tags and notes';
 -- For the foreign key. That on vault_id is served by the unique index, which begins with it.
 CREATE INDEX vault_entries_recording_id_idx ON @extschema@.vault_entries (recording_id);
-REVOKE ALL ON TABLE @extschema@.vault_entries FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.vault_entries FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.vault_entries TO authenticated;
 GRANT UPDATE (local_tags, notes, updated_at) ON TABLE @extschema@.vault_entries TO authenticated;
-GRANT ALL ON TABLE @extschema@.vault_entries TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.vault_entries TO service_role;
 ALTER TABLE @extschema@.vault_entries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY vault_entries_select ON @extschema@.vault_entries
     FOR SELECT TO authenticated
@@ -237,9 +238,9 @@ CREATE TABLE @extschema@.import_sources (
     UNIQUE (user_id, source_app)
 );
 COMMENT ON TABLE @extschema@.import_sources IS 'Which sources a user has connected, and how the last sync of each went';
-REVOKE ALL ON TABLE @extschema@.import_sources FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.import_sources FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.import_sources TO authenticated;
-GRANT ALL ON TABLE @extschema@.import_sources TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.import_sources TO service_role;
 ALTER TABLE @extschema@.import_sources ENABLE ROW LEVEL SECURITY;
 CREATE POLICY import_sources_select ON @extschema@.import_sources
     FOR SELECT TO authenticated
@@ -288,9 +289,9 @@ COMMENT ON COLUMN @extschema@.sync_jobs.failed_ids IS 'External ids that failed'
 COMMENT ON COLUMN @extschema@.sync_jobs.skipped_count IS 'How many records were duplicates';
 -- For the foreign key and the policies; the newest job of a user first.
 CREATE INDEX sync_jobs_user_id_created_at_idx ON @extschema@.sync_jobs (user_id, created_at DESC);
-REVOKE ALL ON TABLE @extschema@.sync_jobs FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.sync_jobs FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.sync_jobs TO authenticated;
-GRANT ALL ON TABLE @extschema@.sync_jobs TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.sync_jobs TO service_role;
 ALTER TABLE @extschema@.sync_jobs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY sync_jobs_select ON @extschema@.sync_jobs
     FOR SELECT TO authenticated
@@ -336,9 +337,9 @@ CREATE TABLE @extschema@.import_failures (
 );
 COMMENT ON TABLE @extschema@.import_failures IS 'Records that failed to import, kept for retry_failed_imports()';
 COMMENT ON COLUMN @extschema@.import_failures.code IS 'SQLSTATE of the last attempt';
-REVOKE ALL ON TABLE @extschema@.import_failures FROM PUBLIC, anon, authenticated;
+REVOKE ALL ON TABLE @extschema@.import_failures FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.import_failures TO authenticated;
-GRANT ALL ON TABLE @extschema@.import_failures TO service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.import_failures TO service_role;
 ALTER TABLE @extschema@.import_failures ENABLE ROW LEVEL SECURITY;
 CREATE POLICY import_failures_select ON @extschema@.import_failures
     FOR SELECT TO authenticated
@@ -365,6 +366,7 @@ CREATE UNIQUE INDEX import_failures_user_id_record_key_key
 -- table. OR REPLACE for those of 0.1.0.
 CREATE OR REPLACE FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.concat('{', pg_catalog.string_agg(
         pg_catalog.concat(pg_catalog.to_json(field.key), ': ', field.value),

@@ -36,7 +36,7 @@ p_user_id: the user, NULL for the JWT''s subject.
 Raises 42501 where the caller may not act for that user, 23503 where there is no such user.';
 
 COMMENT ON FUNCTION connector_pipeline.bootstrap() IS
-'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there: adds the columns and unique indexes that the pipeline needs, and changes nothing else. Idempotent. Returns what it did, object by object: created, exists, or left to its owner (a policy of a table that was there).
+'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there: adds the columns and unique indexes that the pipeline needs, and changes nothing else. Idempotent. Returns what it did, object by object: created, exists, narrowed (privileges that an earlier version gave), or left to its owner (a policy of a table that was there).
 Raises 55000 where auth.users, auth.uid() or the API''s roles are missing (see bootstrap_auth()), and where something that is there can''t serve: all of it in DETAIL, what to run in HINT, nothing changed.';
 
 COMMENT ON FUNCTION connector_pipeline.bootstrap_auth() IS

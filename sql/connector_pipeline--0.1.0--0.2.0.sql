@@ -85,6 +85,90 @@ BEGIN
 END
 $$;
 
+-- A procedure with COMMIT takes no SET clause either.
+CREATE OR REPLACE PROCEDURE connector_pipeline.backfill(
+    p_query text,
+    p_user_id uuid DEFAULT NULL,
+    p_batch_size integer DEFAULT 1000
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- An array of jsonb may be of 256 MB at most.
+    max_chunk_bytes CONSTANT pg_catalog.int4 := 67108864;
+    record pg_catalog.jsonb;
+    chunk pg_catalog.jsonb[] := '{}';
+    progress pg_catalog.jsonb;
+BEGIN
+    IF p_query IS NULL OR p_batch_size IS NULL OR p_batch_size OPERATOR(pg_catalog.<) 1 THEN
+        RAISE EXCEPTION 'backfill() needs a p_query, and a p_batch_size of 1 or more'
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'CALL connector_pipeline.backfill($q$ SELECT to_jsonb(s) FROM staging AS s $q$)';
+    END IF;
+    progress := connector_pipeline.start_backfill(connector_pipeline.count_records(p_query), p_user_id);
+    COMMIT;
+
+    FOR record IN EXECUTE p_query LOOP
+        chunk := pg_catalog.array_append(chunk, record);
+        IF pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>=) p_batch_size
+            OR pg_catalog.pg_column_size(chunk) OPERATOR(pg_catalog.>=) max_chunk_bytes
+        THEN
+            progress := connector_pipeline.import_chunk(chunk, p_user_id, progress);
+            chunk := '{}';
+            COMMIT;
+        END IF;
+    END LOOP;
+    IF pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>) 0 THEN
+        progress := connector_pipeline.import_chunk(chunk, p_user_id, progress);
+    END IF;
+    PERFORM connector_pipeline.finish_backfill(progress);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION connector_pipeline.count_records(p_query text) RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- A comment may end the query, and a semicolon.
+    subquery CONSTANT pg_catalog.text := pg_catalog.concat('(', pg_catalog.rtrim(p_query, E' \t\r\n;'), E'\n) AS records');
+    found_type pg_catalog.regtype;
+    total pg_catalog.int8;
+BEGIN
+    EXECUTE pg_catalog.concat('SELECT pg_catalog.count(*) FROM ', subquery) INTO total;
+    EXECUTE pg_catalog.concat('SELECT pg_catalog.pg_typeof(record) FROM ', subquery, ' (record) LIMIT 1') INTO found_type;
+    IF found_type OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.jsonb', 'pg_catalog.json']::pg_catalog.regtype[]) THEN
+        RAISE EXCEPTION 'p_query must yield one column of type jsonb, not %', found_type
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT to_jsonb(s) FROM staging AS s';
+    END IF;
+    RETURN total;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION connector_pipeline.start_backfill(p_total bigint, p_user_id uuid) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    progress jsonb := jsonb_build_object(
+        'started', clock_timestamp(), 'pid', pg_backend_pid(), 'total', p_total, 'done', 0, 'imported', 0, 'skipped', 0,
+        'failed', 0, 'job', NULL
+    );
+BEGIN
+    -- Runs that were killed could not say so themselves. (As text: users write jobs too, and what they like into them.)
+    UPDATE @extschema@.sync_jobs
+    SET status = 'failed', error = 'stopped', completed_at = updated_at
+    WHERE type = 'backfill' AND status = 'processing'
+        AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid::text = metadata ->> 'pid');
+    IF p_user_id IS NOT NULL THEN
+        progress := connector_pipeline.open_backfill_job(p_user_id, progress);
+        IF progress ->> 'job' IS NULL THEN
+            RAISE EXCEPTION 'p_user_id % is not a user', p_user_id USING ERRCODE = 'foreign_key_violation';
+        END IF;
+    END IF;
+    RETURN progress;
+END
+$$;
+
 -- Takes no SET clause: an application's triggers on recordings run with the caller's search_path, as in any import.
 CREATE OR REPLACE FUNCTION connector_pipeline.import_chunk(p_chunk jsonb[], p_user_id uuid, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql
@@ -206,7 +290,8 @@ BEGIN
         -- Where no foreign key says that entries refer to recordings.
         UPDATE @extschema@.vault_entries AS entry
         SET recording_id = pair.kept_id
-        FROM unnest(plan.removed_ids, plan.kept_ids) AS pair (removed_id, kept_id)
+        FROM ROWS FROM (pg_catalog.unnest(plan.removed_ids), pg_catalog.unnest(plan.kept_ids))
+            AS pair (removed_id, kept_id)
         WHERE entry.recording_id OPERATOR(pg_catalog.=) pair.removed_id
             AND entry.id OPERATOR(pg_catalog.<>) ALL (plan.merged_ids);
 
@@ -239,8 +324,7 @@ BEGIN
 END
 $$;
 
--- The parts of merge_duplicates(), which is their only caller. Pairs of ids are two arrays of the same length. (unnest() of
--- two is always PostgreSQL's own, and can't be written with its schema.)
+-- The parts of merge_duplicates(), which is their only caller. Pairs of ids are two arrays of the same length.
 
 -- Before bootstrap(), which would ask for them, an application's tables may have other ids, or none.
 CREATE FUNCTION connector_pipeline.must_have_ids() RETURNS void
@@ -494,13 +578,23 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     columns CONSTANT pg_catalog.text[] := ARRAY(
-        SELECT pg_catalog.format('%s %s', attribute.attname, attribute.atttypid::pg_catalog.regtype)
+        SELECT attribute.attname::pg_catalog.text
         FROM pg_catalog.pg_attribute AS attribute
         WHERE attribute.attrelid OPERATOR(pg_catalog.=) '@extschema@.vault_entries'::pg_catalog.regclass
             AND NOT attribute.attisdropped
+            AND CASE
+                WHEN attribute.attname OPERATOR(pg_catalog.=) 'local_tags' THEN
+                    attribute.atttypid OPERATOR(pg_catalog.=) ANY (
+                        ARRAY['pg_catalog.text[]', 'pg_catalog.varchar[]']::pg_catalog.regtype[]
+                    )
+                WHEN attribute.attname OPERATOR(pg_catalog.=) 'notes' THEN
+                    attribute.atttypid OPERATOR(pg_catalog.=) ANY (
+                        ARRAY['pg_catalog.text', 'pg_catalog.varchar']::pg_catalog.regtype[]
+                    )
+            END
     );
 BEGIN
-    IF columns OPERATOR(pg_catalog.&&) ARRAY['local_tags text[]', 'local_tags character varying[]'] THEN
+    IF 'local_tags' OPERATOR(pg_catalog.=) ANY (columns) THEN
         UPDATE @extschema@.vault_entries AS kept
         SET local_tags = COALESCE(kept.local_tags, '{}') OPERATOR(pg_catalog.||) ARRAY(
             SELECT tag.name
@@ -512,24 +606,29 @@ BEGIN
         )
         FROM (
             SELECT pair.kept_id, pg_catalog.array_agg(tag.name ORDER BY pair.position, tag.position) AS tags
-            FROM unnest(p_merged_ids, p_kept_ids) WITH ORDINALITY AS pair (merged_id, kept_id, position)
+            FROM ROWS FROM (pg_catalog.unnest(p_merged_ids), pg_catalog.unnest(p_kept_ids))
+                WITH ORDINALITY AS pair (merged_id, kept_id, position)
             JOIN @extschema@.vault_entries AS entry ON entry.id OPERATOR(pg_catalog.=) pair.merged_id
             CROSS JOIN LATERAL pg_catalog.unnest(entry.local_tags) WITH ORDINALITY AS tag (name, position)
             GROUP BY pair.kept_id
         ) AS merged
         WHERE kept.id OPERATOR(pg_catalog.=) merged.kept_id;
     END IF;
-    IF columns OPERATOR(pg_catalog.&&) ARRAY['notes text', 'notes character varying'] THEN
+    IF 'notes' OPERATOR(pg_catalog.=) ANY (columns) THEN
         UPDATE @extschema@.vault_entries AS kept
-        SET notes = pg_catalog.concat_ws(E'\n\n', NULLIF(kept.notes, ''), merged.notes)
+        SET notes = pg_catalog.concat_ws(
+            E'\n\n', CASE WHEN kept.notes OPERATOR(pg_catalog.<>) '' THEN kept.notes END, merged.notes
+        )
         FROM (
             SELECT note.kept_id, pg_catalog.string_agg(note.content, E'\n\n' ORDER BY note.position) AS notes
             FROM (
                 SELECT pair.kept_id, entry.notes AS content, pg_catalog.min(pair.position) AS position
-                FROM unnest(p_merged_ids, p_kept_ids) WITH ORDINALITY AS pair (merged_id, kept_id, position)
+                FROM ROWS FROM (pg_catalog.unnest(p_merged_ids), pg_catalog.unnest(p_kept_ids))
+                    WITH ORDINALITY AS pair (merged_id, kept_id, position)
                 JOIN @extschema@.vault_entries AS entry ON entry.id OPERATOR(pg_catalog.=) pair.merged_id
                 JOIN @extschema@.vault_entries AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
-                WHERE entry.notes OPERATOR(pg_catalog.<>) '' AND entry.notes IS DISTINCT FROM kept.notes
+                WHERE entry.notes OPERATOR(pg_catalog.<>) ''
+                    AND (entry.notes OPERATOR(pg_catalog.=) kept.notes) IS NOT TRUE
                 GROUP BY pair.kept_id, entry.notes
             ) AS note
             GROUP BY note.kept_id
@@ -570,7 +669,9 @@ BEGIN
                 ' AND '
             ) AS matches
         FROM pg_catalog.pg_constraint AS foreign_key
-        CROSS JOIN LATERAL unnest(foreign_key.conkey, foreign_key.confkey) AS pair (referring, referred)
+        CROSS JOIN LATERAL ROWS FROM (
+            pg_catalog.unnest(foreign_key.conkey), pg_catalog.unnest(foreign_key.confkey)
+        ) AS pair (referring, referred)
         JOIN pg_catalog.pg_attribute AS referring
             ON referring.attrelid OPERATOR(pg_catalog.=) foreign_key.conrelid
             AND referring.attnum OPERATOR(pg_catalog.=) pair.referring
@@ -595,7 +696,7 @@ BEGIN
                 THEN p_merged_entry_ids
         END;
         referring_rows := pg_catalog.format(
-            'unnest($1, $2) AS pair (removed_id, kept_id)
+            'ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS pair (removed_id, kept_id)
             JOIN %1$s AS removed ON removed.id OPERATOR(pg_catalog.=) pair.removed_id
             JOIN %1$s AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
             WHERE %2$s%3$s',
@@ -652,7 +753,7 @@ END
 $$;
 
 COMMENT ON FUNCTION connector_pipeline.bootstrap() IS
-'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there: adds the columns and unique indexes that the pipeline needs, and changes nothing else. Idempotent. Returns what it did, object by object: created, exists, or left to its owner (a policy of a table that was there).
+'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there: adds the columns and unique indexes that the pipeline needs, and changes nothing else. Idempotent. Returns what it did, object by object: created, exists, narrowed (privileges that an earlier version gave), or left to its owner (a policy of a table that was there).
 Raises 55000 where auth.users, auth.uid() or the API''s roles are missing (see bootstrap_auth()), and where something that is there can''t serve: all of it in DETAIL, what to run in HINT, nothing changed.';
 
 COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';

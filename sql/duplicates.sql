@@ -73,7 +73,8 @@ BEGIN
         -- Where no foreign key says that entries refer to recordings.
         UPDATE @extschema@.vault_entries AS entry
         SET recording_id = pair.kept_id
-        FROM unnest(plan.removed_ids, plan.kept_ids) AS pair (removed_id, kept_id)
+        FROM ROWS FROM (pg_catalog.unnest(plan.removed_ids), pg_catalog.unnest(plan.kept_ids))
+            AS pair (removed_id, kept_id)
         WHERE entry.recording_id OPERATOR(pg_catalog.=) pair.removed_id
             AND entry.id OPERATOR(pg_catalog.<>) ALL (plan.merged_ids);
 
@@ -106,8 +107,7 @@ BEGIN
 END
 $$;
 
--- The parts of merge_duplicates(), which is their only caller. Pairs of ids are two arrays of the same length. (unnest() of
--- two is always PostgreSQL's own, and can't be written with its schema.)
+-- The parts of merge_duplicates(), which is their only caller. Pairs of ids are two arrays of the same length.
 
 -- Before bootstrap(), which would ask for them, an application's tables may have other ids, or none.
 CREATE FUNCTION connector_pipeline.must_have_ids() RETURNS void
@@ -361,13 +361,23 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     columns CONSTANT pg_catalog.text[] := ARRAY(
-        SELECT pg_catalog.format('%s %s', attribute.attname, attribute.atttypid::pg_catalog.regtype)
+        SELECT attribute.attname::pg_catalog.text
         FROM pg_catalog.pg_attribute AS attribute
         WHERE attribute.attrelid OPERATOR(pg_catalog.=) '@extschema@.vault_entries'::pg_catalog.regclass
             AND NOT attribute.attisdropped
+            AND CASE
+                WHEN attribute.attname OPERATOR(pg_catalog.=) 'local_tags' THEN
+                    attribute.atttypid OPERATOR(pg_catalog.=) ANY (
+                        ARRAY['pg_catalog.text[]', 'pg_catalog.varchar[]']::pg_catalog.regtype[]
+                    )
+                WHEN attribute.attname OPERATOR(pg_catalog.=) 'notes' THEN
+                    attribute.atttypid OPERATOR(pg_catalog.=) ANY (
+                        ARRAY['pg_catalog.text', 'pg_catalog.varchar']::pg_catalog.regtype[]
+                    )
+            END
     );
 BEGIN
-    IF columns OPERATOR(pg_catalog.&&) ARRAY['local_tags text[]', 'local_tags character varying[]'] THEN
+    IF 'local_tags' OPERATOR(pg_catalog.=) ANY (columns) THEN
         UPDATE @extschema@.vault_entries AS kept
         SET local_tags = COALESCE(kept.local_tags, '{}') OPERATOR(pg_catalog.||) ARRAY(
             SELECT tag.name
@@ -379,24 +389,29 @@ BEGIN
         )
         FROM (
             SELECT pair.kept_id, pg_catalog.array_agg(tag.name ORDER BY pair.position, tag.position) AS tags
-            FROM unnest(p_merged_ids, p_kept_ids) WITH ORDINALITY AS pair (merged_id, kept_id, position)
+            FROM ROWS FROM (pg_catalog.unnest(p_merged_ids), pg_catalog.unnest(p_kept_ids))
+                WITH ORDINALITY AS pair (merged_id, kept_id, position)
             JOIN @extschema@.vault_entries AS entry ON entry.id OPERATOR(pg_catalog.=) pair.merged_id
             CROSS JOIN LATERAL pg_catalog.unnest(entry.local_tags) WITH ORDINALITY AS tag (name, position)
             GROUP BY pair.kept_id
         ) AS merged
         WHERE kept.id OPERATOR(pg_catalog.=) merged.kept_id;
     END IF;
-    IF columns OPERATOR(pg_catalog.&&) ARRAY['notes text', 'notes character varying'] THEN
+    IF 'notes' OPERATOR(pg_catalog.=) ANY (columns) THEN
         UPDATE @extschema@.vault_entries AS kept
-        SET notes = pg_catalog.concat_ws(E'\n\n', NULLIF(kept.notes, ''), merged.notes)
+        SET notes = pg_catalog.concat_ws(
+            E'\n\n', CASE WHEN kept.notes OPERATOR(pg_catalog.<>) '' THEN kept.notes END, merged.notes
+        )
         FROM (
             SELECT note.kept_id, pg_catalog.string_agg(note.content, E'\n\n' ORDER BY note.position) AS notes
             FROM (
                 SELECT pair.kept_id, entry.notes AS content, pg_catalog.min(pair.position) AS position
-                FROM unnest(p_merged_ids, p_kept_ids) WITH ORDINALITY AS pair (merged_id, kept_id, position)
+                FROM ROWS FROM (pg_catalog.unnest(p_merged_ids), pg_catalog.unnest(p_kept_ids))
+                    WITH ORDINALITY AS pair (merged_id, kept_id, position)
                 JOIN @extschema@.vault_entries AS entry ON entry.id OPERATOR(pg_catalog.=) pair.merged_id
                 JOIN @extschema@.vault_entries AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
-                WHERE entry.notes OPERATOR(pg_catalog.<>) '' AND entry.notes IS DISTINCT FROM kept.notes
+                WHERE entry.notes OPERATOR(pg_catalog.<>) ''
+                    AND (entry.notes OPERATOR(pg_catalog.=) kept.notes) IS NOT TRUE
                 GROUP BY pair.kept_id, entry.notes
             ) AS note
             GROUP BY note.kept_id
@@ -437,7 +452,9 @@ BEGIN
                 ' AND '
             ) AS matches
         FROM pg_catalog.pg_constraint AS foreign_key
-        CROSS JOIN LATERAL unnest(foreign_key.conkey, foreign_key.confkey) AS pair (referring, referred)
+        CROSS JOIN LATERAL ROWS FROM (
+            pg_catalog.unnest(foreign_key.conkey), pg_catalog.unnest(foreign_key.confkey)
+        ) AS pair (referring, referred)
         JOIN pg_catalog.pg_attribute AS referring
             ON referring.attrelid OPERATOR(pg_catalog.=) foreign_key.conrelid
             AND referring.attnum OPERATOR(pg_catalog.=) pair.referring
@@ -462,7 +479,7 @@ BEGIN
                 THEN p_merged_entry_ids
         END;
         referring_rows := pg_catalog.format(
-            'unnest($1, $2) AS pair (removed_id, kept_id)
+            'ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS pair (removed_id, kept_id)
             JOIN %1$s AS removed ON removed.id OPERATOR(pg_catalog.=) pair.removed_id
             JOIN %1$s AS kept ON kept.id OPERATOR(pg_catalog.=) pair.kept_id
             WHERE %2$s%3$s',

@@ -23,7 +23,8 @@ pub struct Batch<'a> {
 pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<(Element<'a>, Given<'a>)>, Failure> {
     match p_records.root() {
         Value::Array(array) => {
-            let given = |record: Element<'a>| Given { parsed: pipeline::parse(record.read()), p_user_id };
+            let given =
+                |record: Element<'a>| Given { parsed: pipeline::parse(record.read()), p_user_id, on_behalf_of: None };
             Ok(array.elements().map(|record| (record, given(record))).collect())
         }
         other => Err(Failure::invalid(format!("p_records must be an array of records, not {}", other.describe()))
@@ -66,7 +67,7 @@ fn failed<'a>(
     result: &BatchResult,
 ) -> Vec<FailedImport<'a>> {
     let mut failed = Vec::new();
-    for ((record, Given { parsed, p_user_id }), result) in elements.iter().zip(given).zip(&result.results) {
+    for ((record, Given { parsed, p_user_id, .. }), result) in elements.iter().zip(given).zip(&result.results) {
         if let Outcome::Failed(failure) = &result.outcome {
             failed.push(FailedImport {
                 user: caller.keeper(*p_user_id, parsed.owner_user_id),

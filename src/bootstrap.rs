@@ -9,7 +9,8 @@ use crate::error::Failure;
 use crate::home::Home;
 use crate::obstacles;
 
-/// What was done: the object, and `created`, `exists`, or `left to its owner` for what belongs to an adopted table.
+/// What was done: the object, and `created`, `exists`, `narrowed` for privileges that an earlier version gave, or `left to
+/// its owner` for what belongs to an adopted table.
 pub type Report = Vec<(String, String)>;
 
 /// bootstrap(): each part of sql/bootstrap.sql whose object is not there yet, and the columns that an adopted table lacks.
@@ -38,6 +39,7 @@ pub fn tables(home: &Home) -> Result<Report, Failure> {
         report.push((part.object.to_owned(), action.to_owned()));
         if part.kind == "table" && exists {
             report.extend(add_missing_columns(home, part.name));
+            report.extend(narrow_privileges(home, &part));
         }
     }
     // PostgREST learns of new tables and functions.
@@ -52,6 +54,15 @@ fn add_missing_columns(home: &Home, table: &str) -> Report {
         (format!("column {table}.{column}"), "created".to_owned())
     };
     missing.into_iter().map(add).collect()
+}
+
+/// Version 0.1.0 gave service_role all privileges on the tables that it made.
+fn narrow_privileges(home: &Home, part: &Part) -> Option<(String, String)> {
+    let wide = include_str!("../sql/bootstrap/has_wide_privileges.sql");
+    ask(wide, &[home.schema.into(), part.name.into(), part.sql.into()]).then(|| {
+        run(home, &include_str!("../sql/bootstrap/narrow_privileges.sql").replace("@table@", part.name));
+        (format!("privileges of service_role on {}", part.name), "narrowed".to_owned())
+    })
 }
 
 /// bootstrap_auth(): what plain PostgreSQL lacks.

@@ -115,9 +115,12 @@ fn jwt_subject() -> Result<Option<Uuid>, Failure> {
     struct Claims {
         sub: Option<String>,
     }
+    let not_claims = |why: &str| Failure::invalid(format!("request.jwt.claims is not a JSON object of claims: {why}"));
     let subject = match setting(c"request.jwt.claims") {
+        // serde would take an array for the fields of a struct in their order.
+        Some(claims) if !claims.trim_start().starts_with('{') => return Err(not_claims(&shorten(&claims))),
         Some(claims) => serde_json::from_str::<Claims>(&claims)
-            .map_err(|error| Failure::invalid(format!("request.jwt.claims is not a JSON object of claims: {error}")))?
+            .map_err(|error| not_claims(&error.to_string()))?
             .sub
             .filter(|sub| !sub.is_empty()),
         None => None,

@@ -32,6 +32,8 @@ type ConnectorRecord<'a> = Record<'a, Element<'a>>;
 pub struct Given<'a> {
     pub parsed: Parsed<'a, Element<'a>>,
     pub p_user_id: Option<Uuid>,
+    /// The user whose record it is, where that is not the caller: it goes no further than that user could take it.
+    pub on_behalf_of: Option<Uuid>,
 }
 
 /// Imports records; one result each, in their order.
@@ -72,7 +74,7 @@ pub fn run_one(home: &Home, caller: &Caller, p_user_id: Option<Uuid>, p_record: 
             return PipelineResult { outcome, ignored_fields: Vec::new() };
         }
     };
-    run(home, caller, &[Given { parsed, p_user_id }]).pop().expect("a result for each record")
+    run(home, caller, &[Given { parsed, p_user_id, on_behalf_of: None }]).pop().expect("a result for each record")
 }
 
 /// Looks at a record, whatever it is.
@@ -104,7 +106,10 @@ fn candidate<'a>(caller: &Caller, position: usize, given: &'a Given<'a>) -> Resu
     let record = given.parsed.record.as_ref().map_err(|faults| Failure::invalid(faults.as_str()))?;
     let owner = caller.owner(given.p_user_id, record.owner_user_id)?;
     caller.must_be_allowed_for(owner)?;
-    Ok(Candidate { position, owner, record })
+    match given.on_behalf_of {
+        Some(user) if user != owner => Err(not_that_users(user, owner)),
+        _ => Ok(Candidate { position, owner, record }),
+    }
 }
 
 /// The outcome of each candidate, by its position among the records.
@@ -476,6 +481,11 @@ fn not_a_member(request: &BankRequest) -> Failure {
     let bank = request.bank_id.map_or_else(String::new, |bank| bank.to_string());
     Failure::forbidden(format!("bank_id {bank}: user {} is not a member of this bank", request.owner))
         .hint("Leave bank_id out for the personal bank, or add the user to the bank.")
+}
+
+fn not_that_users(user: Uuid, owner: Uuid) -> Failure {
+    Failure::forbidden(format!("user {user} may import as its own user only, not for {owner}"))
+        .hint("Call run_pipeline() with the record where it is to be imported all the same.")
 }
 
 fn no_personal_bank(request: &BankRequest) -> Failure {

@@ -19,8 +19,16 @@ pub fn run(home: &Home, source_app: Option<&str>, user: Option<Uuid>, limit: i32
     let caller = Caller::invoker(home);
     let store = Store::of(home);
     let kept = store.find_failures(caller.user(user)?, source_app, limit);
-    let given: Vec<Given> =
-        kept.iter().map(|kept| Given { parsed: pipeline::parse(kept.record.read()), p_user_id: kept.owner }).collect();
+    // A user has written its failures itself, by a batch or by hand. One meant for somebody else was refused then, and
+    // somebody with more rights must not import it now.
+    let given: Vec<Given> = kept
+        .iter()
+        .map(|kept| Given {
+            parsed: pipeline::parse(kept.record.read()),
+            p_user_id: kept.owner,
+            on_behalf_of: kept.user,
+        })
+        .collect();
     let result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
 
     let mut imported = Vec::new();

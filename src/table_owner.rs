@@ -3,7 +3,7 @@
 //! Often a superuser has installed the extension, and somebody with fewer rights owns the tables. What runs through a
 //! table (triggers, policies, index expressions) is its owner's code and must run with that owner's rights.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -33,10 +33,10 @@ pub fn act_as<T>(home: &Home, tables: &[&CStr], work: impl FnOnce() -> T) -> Res
         }
     }
     let owner = owner.expect("there is a table to act on");
-    Ok(switched_to(owner, work))
+    Ok(switched_to(home, owner, work))
 }
 
-fn switched_to<T>(owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
+fn switched_to<T>(home: &Home, owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
     let mut user = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: saves and restores the user as SECURITY DEFINER does (fmgr_security_definer): on an error the abort of
@@ -50,8 +50,33 @@ fn switched_to<T>(owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
             inside |= pg_sys::SECURITY_RESTRICTED_OPERATION as i32;
         }
         pg_sys::SetUserIdAndSecContext(owner, inside);
-        let result = work();
+        let result = with_names_of(home, work);
         pg_sys::SetUserIdAndSecContext(user, context);
+        result
+    }
+}
+
+/// The owner's triggers seldom say which schema they mean. With the caller's search_path they would run what the caller
+/// has put in the way, as the owner. They find what lies beside the tables, and Supabase's place for extensions;
+/// temporary objects come last.
+fn with_names_of<T>(home: &Home, work: impl FnOnce() -> T) -> T {
+    let search_path = CString::new(format!("{}, extensions, pg_temp", home.quoted)).expect("no name holds a NUL");
+    // SAFETY: saves and restores the setting as a function's SET clause does (fmgr_security_definer): on an error the abort
+    // of the (sub)transaction restores it. Both strings are NUL-terminated, and the value is copied.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::set_config_option(
+            c"search_path".as_ptr(),
+            search_path.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+        let result = work();
+        pg_sys::AtEOXact_GUC(true, level);
         result
     }
 }

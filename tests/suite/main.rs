@@ -27,5 +27,6 @@ mod obstacles;
 mod records;
 mod roles;
 mod sync_jobs;
+mod trespass;
 mod upgrading;
 mod vault_entries;

@@ -42,6 +42,11 @@ const CALLED: [&str; 31] = [
 /// Calls every function, with names in full and without a search_path. The source keeps the records of a tour apart from
 /// those of another one in the same database.
 pub fn call_everything(db: &Database, source: &str) {
+    call_everything_with(db, source, without_search_path);
+}
+
+/// The same in sessions that were made ready for it.
+pub fn call_everything_with(db: &Database, source: &str, ready: fn(Session) -> Session) {
     assert_nothing_is_left_out(db);
     let home: String = db.superuser().value(
         "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace
@@ -52,9 +57,9 @@ pub fn call_everything(db: &Database, source: &str) {
     let sql = |text: &str| text.replace("@home@", &home);
     let item = |id: &str| record_with(id, json!({"source_app": source}));
     let bad = |id: &str| record_with(id, json!({"source_app": source, "duration": -1}));
-    let mut alice = without_search_path(db.authenticated(ALICE));
-    let mut service = without_search_path(db.service_role());
-    let mut owner = without_search_path(db.table_owner());
+    let mut alice = ready(db.authenticated(ALICE));
+    let mut service = ready(db.service_role());
+    let mut owner = ready(db.table_owner());
 
     let bank: Uuid = alice.value(&sql("SELECT @home@.ensure_personal_bank()"), &[]);
     let run_pipeline = sql("SELECT @home@.run_pipeline($1)");
@@ -63,7 +68,7 @@ pub fn call_everything(db: &Database, source: &str) {
     let first = recording_id(&first);
     assert_skipped(&alice.value(&run_pipeline, &[&item("first")]), first);
     assert_imported(&service.value(&sql("SELECT @home@.run_pipeline($1, $2)"), &[&item("first"), &BOB]));
-    let bank_of_first = sql("SELECT bank_id FROM @home@.recordings WHERE id = $1");
+    let bank_of_first = sql("SELECT bank_id FROM @home@.recordings WHERE id OPERATOR(pg_catalog.=) $1");
     assert_eq!(alice.value::<Uuid>(&bank_of_first, &[&first]), bank);
 
     let insert_recording = sql("SELECT @home@.insert_recording($1)");
@@ -89,7 +94,9 @@ pub fn call_everything(db: &Database, source: &str) {
 
     let retry = sql("SELECT @home@.retry_failed_imports($1)");
     assert_eq!(alice.value::<Value>(&retry, &[&source])["failed"], 1);
-    let mend = sql("UPDATE @home@.import_failures SET record = record - 'duration' WHERE source_app = $1");
+    let mend = sql(
+        "UPDATE @home@.import_failures SET record = record OPERATOR(pg_catalog.-) 'duration' WHERE source_app OPERATOR(pg_catalog.=) $1",
+    );
     owner.query(&mend, &[&source]);
     assert_eq!(alice.value::<Value>(&retry, &[&source])["imported"], 1);
 
@@ -98,14 +105,16 @@ pub fn call_everything(db: &Database, source: &str) {
         json!([item("fourth"), bad("fifth"), item("first"),])
     );
     owner.run(&format!("CALL connector_pipeline.backfill($q${query}$q$, '{BOB}', 2)"));
-    let kept = sql("SELECT count(*) FROM @home@.import_failures WHERE source_app = $1 AND user_id = $2");
+    let kept = sql("SELECT pg_catalog.count(*) FROM @home@.import_failures
+                     WHERE source_app OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2");
     assert_eq!(owner.value::<i64>(&kept, &[&source, &BOB]), 1);
 
-    let counts = sql("SELECT call_count FROM @home@.get_import_counts() WHERE source_app = $1");
+    let counts = sql("SELECT call_count FROM @home@.get_import_counts() WHERE source_app OPERATOR(pg_catalog.=) $1");
     assert_eq!(alice.column::<i64>(&counts, &[&source]), [4], "first, second, third, bad");
-    let counts = sql("SELECT call_count FROM @home@.get_import_counts($2) WHERE source_app = $1");
+    let counts = sql("SELECT call_count FROM @home@.get_import_counts($2) WHERE source_app OPERATOR(pg_catalog.=) $1");
     assert_eq!(service.column::<i64>(&counts, &[&source, &BOB]), [2], "first, fourth");
-    let ordered = sql("SELECT @home@.source_metadata_ordered(r)::text FROM @home@.recordings AS r WHERE id = $1");
+    let ordered = sql("SELECT @home@.source_metadata_ordered(r)::pg_catalog.text FROM @home@.recordings AS r
+                       WHERE id OPERATOR(pg_catalog.=) $1");
     assert_eq!(alice.value::<String>(&ordered, &[&first]), r#"{"external_id": "first"}"#);
 
     // Undone: the tour leaves a database of an older version as it is.
@@ -115,17 +124,25 @@ pub fn call_everything(db: &Database, source: &str) {
     assert_eq!(owner.sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
 
     // Since 0.2.0.
-    if owner.value("SELECT to_regproc('connector_pipeline.merge_duplicates') IS NOT NULL", &[]) {
+    if owner.value("SELECT pg_catalog.to_regproc('connector_pipeline.merge_duplicates') IS NOT NULL", &[]) {
         owner.run(&sql("BEGIN; DROP INDEX @home@.recordings_dedup_key"));
         let copy = sql("INSERT INTO @home@.recordings (bank_id, owner_user_id, title, source_app, source_metadata)
-             SELECT bank_id, owner_user_id, title, source_app, source_metadata FROM @home@.recordings WHERE id = $1
+             SELECT bank_id, owner_user_id, title, source_app, source_metadata FROM @home@.recordings
+             WHERE id OPERATOR(pg_catalog.=) $1
              RETURNING id");
         let second: Uuid = owner.value(&copy, &[&first]);
+        let enter = sql("INSERT INTO @home@.vault_entries (vault_id, recording_id, local_tags, notes)
+             SELECT vault_id, $2, ARRAY['kept'], 'kept too' FROM @home@.vault_entries
+             WHERE recording_id OPERATOR(pg_catalog.=) $1");
+        owner.query(&enter, &[&first, &second]);
         let found = "SELECT recording_ids FROM connector_pipeline.duplicates()";
         assert_eq!(owner.column::<Vec<Uuid>>(found, &[]), [vec![first, second]]);
         let removed = "SELECT removed_id FROM connector_pipeline.merge_duplicates(false)";
         assert_eq!(owner.column::<Uuid>(removed, &[]), [second]);
         assert_eq!(owner.query(found, &[]).len(), 0);
+        let kept = sql("SELECT local_tags OPERATOR(pg_catalog.||) notes FROM @home@.vault_entries
+             WHERE recording_id OPERATOR(pg_catalog.=) $1");
+        assert_eq!(owner.column::<Vec<String>>(&kept, &[&first]), [["kept", "kept too"]]);
         owner.run("ROLLBACK");
     }
 }

@@ -1,0 +1,2 @@
+REVOKE ALL ON TABLE @extschema@.@table@ FROM service_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.@table@ TO service_role;

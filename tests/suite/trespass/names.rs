@@ -1,0 +1,38 @@
+//! Names in the place of ours: a schema, and temporary objects, with everything of PostgreSQL's and of our own again, and
+//! each of them raises when it is used.
+
+use crate::support::*;
+use crate::tour;
+
+/// A schema with a function for each function of pg_catalog, an operator for each operator, a type for each type and a
+/// table for each relation; and with our own tables and functions.
+fn make_hostile_schema(db: &Database) {
+    let mut superuser = db.superuser();
+    superuser.run(include_str!("hostile.sql"));
+    for (kind, least) in [("pg_proc", 1500), ("pg_operator", 600), ("pg_class", 120)] {
+        let of_kind =
+            format!("{kind} WHERE oid IN (SELECT objid FROM pg_depend WHERE refobjid = 'hostile'::regnamespace)");
+        let made = superuser.count(&of_kind);
+        assert!(made > least, "{made} of {kind}");
+    }
+}
+
+fn under_attack(mut session: Session) -> Session {
+    session.run(include_str!("temporary.sql"));
+    session.run("SET search_path = hostile, pg_catalog");
+    session
+}
+
+#[test]
+fn no_name_is_looked_up_by_the_callers_search_path() {
+    let db = Database::new();
+    make_hostile_schema(&db);
+    // It is in the way.
+    let mut session = under_attack(db.table_owner());
+    for statement in
+        ["SELECT now()", "SELECT 1 + 1", "SELECT 'a' || 'b'", "SELECT 'x'::text", "SELECT NULLIF('a', 'b')"]
+    {
+        session.error(statement, &[]);
+    }
+    tour::call_everything_with(&db, "fathom", under_attack);
+}

@@ -1,0 +1,99 @@
+//! Roles that change within a session, as a pool of connections lets them, and functions around ours that change them.
+
+use serde_json::Value;
+
+use crate::support::*;
+
+fn become_user(session: &mut Session, role: &str, claims: &Value) {
+    session.run(&format!("SET ROLE {role}"));
+    session.query("SELECT set_config('request.jwt.claims', $1, false)", &[&claims.to_string()]);
+}
+
+#[test]
+fn a_session_keeps_nothing_of_the_role_that_it_had_before() {
+    let db = Database::new();
+    let mut pooled = db.login("authenticator");
+    for round in 0..3 {
+        for (name, own, other) in [("alice", ALICE, BOB), ("bob", BOB, ALICE)] {
+            become_user(&mut pooled, "service_role", &json!({}));
+            assert_imported(&pooled.import(&record(format!("{name} by service {round}")), own));
+            become_user(&mut pooled, "authenticated", &json!({"sub": own}));
+            assert_imported(&pooled.import_own(&record(format!("{name} {round}"))));
+            assert_failed(&pooled.import(&record("for the other"), other), "42501", "own user only");
+            assert_eq!(pooled.column::<Uuid>("SELECT DISTINCT owner_user_id FROM recordings", &[]), [own]);
+            assert_eq!(pooled.sqlstate("SELECT get_import_counts($1)", &[&other]), "42501");
+            let checked: Value = pooled.value("SELECT check_duplicate($1, 'fathom', 'alice by service 0')", &[&own]);
+            assert_eq!(checked["isDuplicate"], own == ALICE, "{checked}");
+            let checked: Value =
+                pooled.value("SELECT check_duplicate($1, 'fathom', $2)", &[&other, &format!("{name} 0")]);
+            assert_eq!(checked["isDuplicate"], false, "{checked}");
+            become_user(&mut pooled, "anon", &json!({"sub": own}));
+            assert_eq!(pooled.sqlstate("SELECT run_pipeline('{}')", &[]), "42501");
+        }
+    }
+}
+
+#[test]
+fn claims_last_as_long_as_the_transaction_that_set_them() {
+    let db = Database::new();
+    let mut pooled = db.login("authenticator");
+    let claims = json!({"sub": ALICE}).to_string();
+    pooled.run("BEGIN; SET LOCAL ROLE authenticated");
+    pooled.query("SELECT set_config('request.jwt.claims', $1, true)", &[&claims]);
+    assert_imported(&pooled.import_own(&record("x")));
+    pooled.run("COMMIT; SET ROLE authenticated");
+    assert_failed(&pooled.import_own(&record("y")), "22023", "no owner");
+    assert_eq!(pooled.sqlstate("SELECT * FROM get_import_counts()", &[]), "22023");
+}
+
+#[test]
+fn a_superuser_who_takes_a_role_has_the_rights_of_the_role() {
+    let db = Database::new();
+    db.authenticated(ALICE).import_own(&record("x"));
+    let mut superuser = db.superuser();
+    for take in ["SET ROLE authenticated", "SET SESSION AUTHORIZATION authenticated"] {
+        superuser.run(take);
+        superuser.query("SELECT set_config('request.jwt.claims', $1, false)", &[&json!({"sub": BOB}).to_string()]);
+        assert_eq!(superuser.sqlstate("SELECT get_import_counts($1)", &[&ALICE]), "42501", "{take}");
+        assert_eq!(superuser.sqlstate("SELECT ensure_personal_bank($1)", &[&ALICE]), "42501", "{take}");
+        assert_failed(&superuser.import(&record("y"), ALICE), "42501", "own user only");
+        superuser.run("RESET ROLE; RESET SESSION AUTHORIZATION");
+    }
+}
+
+/// Functions with the rights of others, around ours: who calls them gets no more than their author wrote.
+#[test]
+fn definer_functions_go_by_the_role_outside_of_functions_around_them() {
+    let db = Database::new();
+    db.authenticated(ALICE).import_own(&record("x"));
+    let schema = db.superuser().schema();
+    for mut author in [db.table_owner(), db.superuser()] {
+        author.run(&format!(
+            "CREATE OR REPLACE FUNCTION counts_of(whom uuid) RETURNS SETOF record LANGUAGE sql SECURITY DEFINER AS
+                 'SELECT source_app, call_count FROM {schema}.get_import_counts(whom)';
+             CREATE OR REPLACE FUNCTION bank_of(whom uuid) RETURNS uuid LANGUAGE sql SECURITY DEFINER AS
+                 'SELECT {schema}.ensure_personal_bank(whom)'"
+        ));
+        let mut bob = db.authenticated(BOB);
+        assert_eq!(bob.sqlstate("SELECT counts_of($1)", &[&ALICE]), "42501");
+        assert_eq!(bob.sqlstate("SELECT bank_of($1)", &[&ALICE]), "42501");
+        assert_eq!(db.anon().sqlstate("SELECT bank_of($1)", &[&ALICE]), "42501");
+        assert_eq!(db.login("stranger").sqlstate("SELECT counts_of($1)", &[&ALICE]), "42501");
+        author.run("DROP FUNCTION counts_of, bank_of");
+    }
+}
+
+#[test]
+fn who_turns_row_level_security_off_gets_an_error() {
+    let db = Database::new();
+    assert_imported(&db.authenticated(ALICE).import_own(&record("x")));
+    let mut bob = db.authenticated(BOB);
+    bob.run("SET row_security = off");
+    for table in ["recordings", "vault_entries", "banks", "sync_jobs", "import_failures"] {
+        assert_eq!(bob.sqlstate(&format!("SELECT FROM {table}"), &[]), "42501", "{table}");
+    }
+    assert_failed(&bob.import_own(&record("x")), "42501", "row-level security");
+    let checked: Value = bob.value("SELECT check_duplicate($1, 'fathom', 'x')", &[&ALICE]);
+    assert_eq!(checked, json!({"isDuplicate": false}));
+    assert_eq!(bob.sqlstate("SELECT get_import_counts($1)", &[&ALICE]), "42501");
+}
