@@ -38,7 +38,7 @@ fn create(store: &Store, user: Uuid) -> Result<Uuid, Failure> {
         match subtransaction::run(|| store.create_personal_bank(user, roles)) {
             Ok(bank) => return bank.ok_or_else(no_bank_made),
             Err(failure) if is_about_a_name(&failure) => _ = refused.get_or_insert(failure),
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(named_after(user, failure)),
         }
     }
     Err(refused.expect("there are roles to try"))
@@ -47,6 +47,15 @@ fn create(store: &Store, user: Uuid) -> Result<Uuid, Failure> {
 fn is_about_a_name(failure: &Failure) -> bool {
     failure.is(PgSqlErrorCode::ERRCODE_CHECK_VIOLATION)
         || failure.is(PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION)
+}
+
+/// The foreign key that an unknown user violates first is that of a membership, which says little to a caller.
+fn named_after(user: Uuid, failure: Failure) -> Failure {
+    if !failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) {
+        return failure;
+    }
+    let message = format!("the owner {user} is not a user");
+    Failure { message, detail: Some(failure.text()), hint: None, ..failure }
 }
 
 fn sees_only_its_snapshot() -> bool {

@@ -321,7 +321,7 @@ impl Stages<'_> {
             let found = self.store.find_banks(std::slice::from_ref(request)).pop().flatten();
             found.ok_or_else(|| no_personal_bank(request))
         });
-        made.flatten().map_err(|failure| named_after_owner(request, failure))
+        made.flatten()
     }
 
     /// Inserts the first candidate of each lane.
@@ -484,15 +484,6 @@ fn not_a_member(request: &BankRequest) -> Failure {
     let bank = request.bank_id.map_or_else(String::new, |bank| bank.to_string());
     Failure::forbidden(format!("bank_id {bank}: user {} is not a member of this bank", request.owner))
         .hint("Leave bank_id out for the personal bank, or add the user to the bank.")
-}
-
-/// The foreign key that an unknown owner violates first is that of a membership, which says little to a caller.
-fn named_after_owner(request: &BankRequest, failure: Failure) -> Failure {
-    if !failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) {
-        return failure;
-    }
-    let message = format!("the owner {} is not a user", request.owner);
-    Failure { message, detail: Some(failure.text()), hint: None, ..failure }
 }
 
 fn no_personal_bank(request: &BankRequest) -> Failure {

@@ -220,6 +220,12 @@ const cases: Record<string, Case[]> = {
     ["service", { p_user_id: ann.id }, 200, ANY_ID],
     ["ben", { p_user_id: ann.id }, 403, onlyForOneself],
     ["service", {}, 400, noOwner],
+    ["service", { p_user_id: job }, 409, {
+      code: "23503",
+      message: `the owner ${job} is not a user`,
+      details: /violates foreign key constraint/,
+      hint: null,
+    }],
   ],
   start_sync_job: [
     ["ann", { p_source_app: "fathom" }, 200, ANY_ID],

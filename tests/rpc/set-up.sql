@@ -6,15 +6,17 @@ SET client_min_messages = warning;
 DROP DATABASE IF EXISTS rpc WITH (FORCE);
 SELECT 'CREATE ROLE app_owner LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app_owner') \gexec
 SELECT 'CREATE ROLE authenticator LOGIN NOINHERIT' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'authenticator') \gexec
--- A signed-in user with little time. PostgREST reads the settings of roles as it starts.
-SELECT 'CREATE ROLE hasty IN ROLE authenticated' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hasty') \gexec
-ALTER ROLE hasty SET statement_timeout = '1s';
 
 CREATE DATABASE rpc TEMPLATE template0 OWNER app_owner;
 \connect rpc
 SET client_min_messages = warning;
 CREATE EXTENSION connector_pipeline;
 SELECT connector_pipeline.bootstrap_auth();
-GRANT anon, authenticated, service_role, hasty TO authenticator;
+GRANT anon, authenticated, service_role TO authenticator;
+-- A signed-in user with little time. PostgREST reads the settings of roles as it starts.
+SELECT 'CREATE ROLE hasty' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hasty') \gexec
+ALTER ROLE hasty SET statement_timeout = '1s';
+GRANT authenticated TO hasty;
+GRANT hasty TO authenticator;
 SET SESSION AUTHORIZATION app_owner;
 SELECT connector_pipeline.bootstrap();
