@@ -28,8 +28,10 @@ pub fn check(server: &Server, history: &[Operation], situation: Situation, check
     check_backfills(&mut client, checks)
 }
 
-/// Recordings that are there, and the vaults of each.
-fn recordings(client: &mut Client) -> Result<BTreeMap<Key, Vec<(String, Vec<Uuid>)>>> {
+/// A recording that is there: its id, and the vaults that it has entries in.
+type Row = (String, Vec<Uuid>);
+
+fn recordings(client: &mut Client) -> Result<BTreeMap<Key, Vec<Row>>> {
     let rows = client.query(
         "SELECT source_metadata ->> 'external_id', id::text, owner_user_id, source_app,
              ARRAY(SELECT vault_id FROM vault_entries WHERE recording_id = recordings.id)
@@ -37,7 +39,7 @@ fn recordings(client: &mut Client) -> Result<BTreeMap<Key, Vec<(String, Vec<Uuid
          WHERE source_app <> 'archive'",
         &[],
     )?;
-    let mut found: BTreeMap<Key, Vec<(String, Vec<Uuid>)>> = BTreeMap::new();
+    let mut found: BTreeMap<Key, Vec<Row>> = BTreeMap::new();
     for row in rows {
         let key = Key(row.get::<_, String>(0).parse()?);
         if (row.get::<_, Uuid>(2), row.get::<_, &str>(3)) != (key.owner(), key.source_app()) {

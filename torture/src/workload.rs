@@ -16,9 +16,9 @@ pub const OWNERS: [Uuid; 8] = ids(0xA11CE);
 
 /// A bank that no owner is a member of at first, with a vault; another bank's vault, that none ever is.
 pub const CLOSED_BANK: Uuid = Uuid::from_u128(0xC105ED);
-pub const CLOSED_VAULT: Uuid = Uuid::from_u128(0xC105ED_1);
+pub const CLOSED_VAULT: Uuid = Uuid::from_u128(0xC105_ED01);
 pub const FOREIGN_BANK: Uuid = Uuid::from_u128(0xF0E16);
-pub const FOREIGN_VAULT: Uuid = Uuid::from_u128(0xF0E16_1);
+pub const FOREIGN_VAULT: Uuid = Uuid::from_u128(0xF0_E161);
 
 const fn ids<const N: usize>(first: u128) -> [Uuid; N] {
     let mut ids = [Uuid::nil(); N];
@@ -90,7 +90,7 @@ impl Key {
     /// The connector record, the same each time.
     pub fn record(self) -> Value {
         // The vendor's id as a number or as a string: one key.
-        let external_id = if self.0 % 2 == 0 { json!(self.0) } else { json!(self.external_id()) };
+        let external_id = if self.0.is_multiple_of(2) { json!(self.0) } else { json!(self.external_id()) };
         let mut record = json!({
             "external_id": external_id,
             "source_app": self.source_app(),
