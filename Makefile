@@ -26,6 +26,12 @@ matrix: ## The same on PostgreSQL 15, 16, 17 and 18, and a database with data mo
 bench: ## Measure it against what one would write instead (about 15 minutes)
 	@dev/bench
 
+SECONDS ?= 180
+
+.PHONY: torture
+torture: ## Attack it with many connections, crashes and cancels (SECONDS=180, SEED=… repeats a run)
+	@dev/torture --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 .PHONY: install
 install: ## Install a release build into the PostgreSQL of PG_CONFIG (15 to 18)
 	@dev/install $(PG_CONFIG)
@@ -51,4 +57,5 @@ clean: ## Remove everything that was built or set up
 	@dev/server remove demo
 	@dev/server remove test
 	@dev/server remove bench
+	@dev/server remove torture
 	@rm -rf target .private

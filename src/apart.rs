@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use pgrx::PgSqlErrorCode;
+
 use crate::error::Failure;
 use crate::subtransaction;
 
@@ -39,11 +41,23 @@ pub fn run<T>(items: &mut [T], act: &impl Fn(&mut [T]), blame: &impl Fn(&mut T, 
         };
         run(&mut items[start..start + culprit], act, blame);
         start += culprit;
-        if blame(&mut items[start], failure) == Verdict::GiveUp {
+        let failure = try_once_more(&mut items[start..=start], act, failure).err();
+        if failure.is_none_or(|failure| blame(&mut items[start], failure) == Verdict::GiveUp) {
             start += 1;
         }
         size = culprit.max(1);
     }
+}
+
+/// While REINDEX or CREATE INDEX CONCURRENTLY runs, two unique indexes on one key are filled, and ON CONFLICT goes by those
+/// that were valid when its statement was planned: of two sessions that insert the same key one may get a unique violation
+/// instead of doing nothing, up to PostgreSQL 18. By then the other's row is committed, and another try finds it through any
+/// index. A violation that is what it says comes again.
+fn try_once_more<T>(item: &mut [T], act: &impl Fn(&mut [T]), failure: Failure) -> Result<(), Failure> {
+    if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) {
+        return subtransaction::run(|| act(item));
+    }
+    Err(failure)
 }
 
 /// The first item that fails where each goes by itself, after those before it. None: apart they all went well, and what

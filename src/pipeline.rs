@@ -126,8 +126,11 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     };
     stages.store.remembered.forget();
     match candidates {
-        // Nothing is left to be taken apart, and a trigger that failed need not fail twice.
-        [candidate] if stages.inserting.get() => vec![(candidate.position, Outcome::Failed(failure))],
+        // Nothing is left to be taken apart, and a trigger that failed need not fail twice. (A unique violation may be
+        // the dedup key's after all: see apart.rs.)
+        [candidate] if stages.inserting.get() && !failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) => {
+            vec![(candidate.position, Outcome::Failed(failure))]
+        }
         _ => stages.run(Mode::Apart, candidates),
     }
 }

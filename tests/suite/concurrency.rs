@@ -3,6 +3,8 @@
 use std::sync::Barrier;
 use std::thread;
 
+use serde_json::Value;
+
 use crate::support::*;
 
 /// Runs `work` in as many threads, each with its number, and gathers what they return.
@@ -96,5 +98,50 @@ fn an_import_waits_for_one_in_progress_and_takes_over_where_that_is_rolled_back(
         } else {
             assert_skipped(&result, theirs);
         }
+    }
+}
+
+/// As REINDEX INDEX CONCURRENTLY may have it: an index on the same key that ON CONFLICT does not go by, and that is filled
+/// before the dedup index. Its expression waits, so that the other session's row comes in between look-up and insert.
+#[test]
+fn a_key_that_another_index_finds_taken_is_a_duplicate() {
+    for batch in [false, true] {
+        let db = Database::new();
+        let mut owner = db.table_owner();
+        owner.run(
+            "CREATE FUNCTION wait_at_the_index(text) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN 1; END $$;
+             DROP INDEX recordings_dedup_key;
+             CREATE UNIQUE INDEX recordings_dedup_key_ccold ON recordings
+                 (owner_user_id, source_app, (source_metadata ->> 'external_id'), wait_at_the_index(title));
+             CREATE UNIQUE INDEX recordings_dedup_key ON recordings
+                 (owner_user_id, source_app, (source_metadata ->> 'external_id'))",
+        );
+        assert_imported(&owner.import(&record("first"), ALICE));
+        owner.run("SELECT pg_advisory_lock(1)");
+        let mut second = db.service_role();
+        let pid: i32 = second.value("SELECT pg_backend_pid()", &[]);
+        let (theirs, result) = thread::scope(|scope| {
+            let waiting = scope.spawn(move || match batch {
+                false => second.import(&record("x"), ALICE),
+                true => {
+                    let records = json!([record("w"), record("x"), record("y")]);
+                    let result: Value = second.value("SELECT run_pipeline_batch($1, $2)", &[&records, &ALICE]);
+                    assert_eq!((&result["imported"], &result["skipped"]), (&json!(2), &json!(1)), "{result}");
+                    let mut ours = result["results"][1].clone();
+                    ours.as_object_mut().unwrap().retain(|key, _| key != "index" && key != "externalId");
+                    ours
+                }
+            });
+            let mut watcher = db.superuser();
+            let blocked = "SELECT cardinality(pg_blocking_pids($1)) > 0";
+            while !watcher.value::<bool>(blocked, &[&pid]) {
+                thread::yield_now();
+            }
+            let theirs = recording_id(&owner.import(&record("x"), ALICE));
+            owner.run("SELECT pg_advisory_unlock(1)");
+            (theirs, waiting.join().unwrap())
+        });
+        assert_skipped(&result, theirs);
     }
 }

@@ -1,0 +1,96 @@
+//! Many connections at work until they are told to stop, or lost.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use crate::connection::{Connection, End, Shared};
+use crate::faults::Pids;
+use crate::history::{Operation, Outcome};
+use crate::server::{Result, Server};
+use crate::workload::{Call, Caller, Generator, Shape};
+
+/// What all of a crew have in common.
+#[derive(Clone, Copy)]
+pub struct Crew<'a> {
+    pub server: &'a Server,
+    pub seed: u64,
+    /// Numbers the rounds of a run: each has random numbers of its own.
+    pub round: u64,
+    pub shape: Shape,
+    pub shared: &'a Shared,
+    pub pids: &'a Pids,
+    pub stop: &'a AtomicBool,
+}
+
+impl<'a> Crew<'a> {
+    /// Connections that work till they are lost, or told to stop.
+    pub fn spawn<'scope, 'env>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        connections: usize,
+    ) -> Vec<ScopedJoinHandle<'scope, Result<Vec<Operation>>>>
+    where
+        'a: 'scope,
+    {
+        (0..connections).map(|number| scope.spawn(move || self.work(number, 0, |_| Ok(true)))).collect()
+    }
+
+    /// One connection, and how many there were of its number before. `prepare` is called before each transaction; false:
+    /// the connection is lost.
+    pub fn work(
+        self,
+        number: usize,
+        before: u64,
+        mut prepare: impl FnMut(&mut Connection) -> Result<bool>,
+    ) -> Result<Vec<Operation>> {
+        let caller = Caller::of_connection(number);
+        let part = (self.round << 32) + (before << 8) + number as u64;
+        let mut generator = Generator::new(self.seed, part, caller, self.shape);
+        let Ok(client) = self.server.caller(caller) else { return Ok(Vec::new()) };
+        let mut connection = Connection::new(client, number, caller, self.shared);
+        if self.pids.set(number, &mut connection.client).is_err() {
+            return Ok(Vec::new());
+        }
+        while !self.stop.load(Ordering::Relaxed) {
+            if !prepare(&mut connection)? {
+                break;
+            }
+            if let End::Lost = connection.run(&generator.transaction()) {
+                break;
+            }
+        }
+        self.pids.forget(number);
+        Ok(connection.history)
+    }
+}
+
+/// What was done, in figures.
+#[derive(Default)]
+pub struct Tally {
+    pub calls: usize,
+    pub records: usize,
+    /// By SQLSTATE. Lost connections by the word.
+    errors: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    pub fn add(&mut self, history: &[Operation]) {
+        self.calls += history.len();
+        for operation in history {
+            self.records += match operation.call() {
+                Call::Retry { .. } => 0,
+                call => call.keys().len(),
+            };
+            match &operation.outcome {
+                Outcome::Raised { code, .. } => *self.errors.entry(code.clone()).or_default() += 1,
+                Outcome::Unknown(_) => *self.errors.entry("lost".to_owned()).or_default() += 1,
+                _ => {}
+            }
+        }
+    }
+
+    pub fn errors(&self, code: &str) -> usize {
+        self.errors.get(code).copied().unwrap_or_default()
+    }
+}
