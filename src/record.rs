@@ -259,9 +259,21 @@ fn timestamp<R: Raw>(value: Value<'_, R>) -> Read<Timestamp> {
 
 fn uuid<R: Raw>(value: Value<'_, R>) -> Read<Uuid> {
     match value {
-        Value::Text(text) => Uuid::try_parse(text).map_err(|_| expected::<R>("a uuid", &Value::Text(text))),
+        Value::Text(text) => parse_uuid(text).ok_or_else(|| expected::<R>("a uuid", &Value::Text(text))),
         other => Err(expected("a uuid", &other)),
     }
+}
+
+/// The notations that PostgreSQL takes: 32 digits, a hyphen after any four of them but the last, in braces or not. Uuid's
+/// own parser refuses some of them, and takes a URN.
+fn parse_uuid(text: &str) -> Option<Uuid> {
+    let inner = match text.strip_prefix('{') {
+        Some(rest) => rest.strip_suffix('}')?,
+        None => text,
+    };
+    let is_whole = |group: &str| !group.is_empty() && group.len().is_multiple_of(4);
+    let digits: String = inner.split('-').all(is_whole).then(|| inner.replace('-', ""))?;
+    (digits.len() == 32).then(|| Uuid::try_parse(&digits).ok())?
 }
 
 fn object<R: Raw>(value: Value<'_, R>) -> Read<R> {

@@ -128,3 +128,35 @@ fn a_long_value_is_shortened_in_the_message() {
     let message = fault_of(vec![("bank_id", Value::Text("äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü"))]);
     assert!(message.contains('…') && message.len() < 150, "{message}");
 }
+
+#[test]
+fn a_uuid_is_what_postgresql_takes_for_one() {
+    let uuid = Uuid::from_u128(0xa0eebc99_9c0b_4ef8_bb6d_6bb9bd380a11);
+    for good in [
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+        "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+        "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+        "{a0eebc999c0b4ef8bb6d6bb9bd380a11}",
+        "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+        "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
+    ] {
+        assert_eq!(parse_uuid(good), Some(uuid), "{good}");
+    }
+    for bad in [
+        "",
+        "{}",
+        "urn:uuid:a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11-",
+        "a0eebc999c-0b4ef8-bb6d-6bb9bd380a11",
+        "a0eebc99--9c0b-4ef8-bb6d-6bb9bd380a11",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1",
+        " a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "é0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1",
+    ] {
+        assert_eq!(parse_uuid(bad), None, "{bad}");
+    }
+}

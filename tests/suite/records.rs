@@ -201,3 +201,29 @@ fn jsonb_beyond_floats_and_deep_nesting_is_imported_as_it_is() {
         assert!(owner.value::<bool>(kept, &[&metadata, &id]), "{id}");
     }
 }
+
+#[test]
+fn a_uuid_may_be_in_any_notation_that_postgresql_takes() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let digits = ALICE.simple().to_string();
+    let notations = [
+        ALICE.to_string(),
+        digits.clone(),
+        format!("{{{digits}}}"),
+        format!("{{{ALICE}}}").to_uppercase(),
+        format!("{}-{}", &digits[..4], &digits[4..]),
+        format!("{}-{}", &digits[..3], &digits[3..]),
+        format!("{digits}-"),
+        ALICE.urn().to_string(),
+        format!("{{{ALICE}"),
+    ];
+    for (id, notation) in notations.into_iter().enumerate() {
+        let result: serde_json::Value =
+            owner.value("SELECT run_pipeline($1)", &[&record_with(id, json!({"owner_user_id": notation}))]);
+        match owner.client.query_one("SELECT $1::text::uuid", &[&notation]) {
+            Ok(_) => assert_imported(&result),
+            Err(_) => assert_failed(&result, "22023", "owner_user_id must be a uuid"),
+        }
+    }
+}
