@@ -239,7 +239,12 @@ impl Stages<'_> {
                         _ => lanes.push(Lane::new(placed)),
                     }
                 }
-                Err(failure) => outcomes.push((candidate.position, Outcome::Failed(failure.clone()))),
+                Err(failure) => match lanes.last_mut() {
+                    Some(lane) if lane.first().candidate.key() == candidate.key() => {
+                        lane.refused.push((candidate.position, failure.clone()));
+                    }
+                    _ => outcomes.push((candidate.position, Outcome::Failed(failure.clone()))),
+                },
             }
         }
         lanes
@@ -413,6 +418,8 @@ struct Placed<'a> {
 struct Lane<'a> {
     waiting: VecDeque<Placed<'a>>,
     failed: Vec<(usize, Failure)>,
+    /// Candidates that came after the first and have no bank: duplicates too, where one before them is imported.
+    refused: Vec<(usize, Failure)>,
     /// The id that the recording gets.
     id: Uuid,
     outcome: Option<Outcome>,
@@ -420,7 +427,13 @@ struct Lane<'a> {
 
 impl<'a> Lane<'a> {
     fn new(first: Placed<'a>) -> Self {
-        Self { waiting: VecDeque::from([first]), failed: Vec::new(), id: Uuid::now_v7(), outcome: None }
+        Self {
+            waiting: VecDeque::from([first]),
+            failed: Vec::new(),
+            refused: Vec::new(),
+            id: Uuid::now_v7(),
+            outcome: None,
+        }
     }
 
     fn first(&self) -> &Placed<'a> {
@@ -459,6 +472,7 @@ impl<'a> Lane<'a> {
 
     /// What became of each of the lane's candidates.
     fn report(self, outcomes: &mut Vec<(usize, Outcome)>) {
+        let winner = self.first().candidate.position;
         outcomes.extend(self.failed.into_iter().map(|(position, failure)| (position, Outcome::Failed(failure))));
         let outcome = self.outcome.expect("the insert stage decides on every lane");
         let existing = match outcome {
@@ -466,6 +480,11 @@ impl<'a> Lane<'a> {
             Outcome::Skipped { existing } => existing,
             Outcome::Failed(_) => None,
         };
+        let is_in = !matches!(outcome, Outcome::Failed(_));
+        outcomes.extend(self.refused.into_iter().map(|(position, failure)| {
+            let is_duplicate = is_in && winner < position;
+            (position, if is_duplicate { Outcome::Skipped { existing } } else { Outcome::Failed(failure) })
+        }));
         let mut positions = self.waiting.iter().map(|placed| placed.candidate.position);
         outcomes.extend(positions.next().map(|first| (first, outcome)));
         outcomes.extend(positions.map(|other| (other, Outcome::Skipped { existing })));

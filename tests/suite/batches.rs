@@ -274,3 +274,17 @@ fn a_dry_run_reports_what_the_real_run_then_does_and_leaves_nothing() {
     assert_eq!(foreseen, real);
     assert_eq!(counts(&real), [6, 2, 2, 2]);
 }
+
+#[test]
+fn a_duplicate_within_a_batch_is_one_whatever_its_bank_as_by_single_calls() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let elsewhere = || record_with("x", json!({"bank_id": Uuid::from_u128(7)}));
+    let batch = json!([elsewhere(), record("x"), elsewhere()]);
+    let result: serde_json::Value = owner.value("SELECT run_pipeline_batch($1, $2)", &[&batch, &ALICE]);
+    assert_failed(&result["results"][0], "42501", "bank_id");
+    assert_imported(&result["results"][1]);
+    assert_eq!(result["results"][2]["skipped"], true, "{result}");
+    assert_eq!(result["results"][2]["recordingId"], result["results"][1]["recordingId"]);
+    assert_eq!(owner.import(&elsewhere(), ALICE)["skipped"], true);
+}
