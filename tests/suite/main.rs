@@ -18,6 +18,8 @@ mod batches;
 mod checking;
 mod concurrency;
 mod counting;
+mod errors_at_every_depth;
+mod hostile_input;
 mod importing;
 mod inside_transactions;
 mod installing;

@@ -1,0 +1,24 @@
+-- What random queries run on: the extension as the tests have it, two users and a few rows. Whoever runs them owns the
+-- tables and the database, and is no superuser: a query may do whatever an application may.
+
+DROP DATABASE IF EXISTS sqlsmith WITH (FORCE);
+DO $$ BEGIN CREATE ROLE sqlsmith_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+CREATE DATABASE sqlsmith TEMPLATE template0 OWNER sqlsmith_owner;
+\connect sqlsmith
+CREATE EXTENSION connector_pipeline;
+SELECT count(*) FROM connector_pipeline.bootstrap_auth();
+INSERT INTO auth.users (id) VALUES ('00000000-0000-0000-0000-0000000a11ce'), ('00000000-0000-0000-0000-000000000b0b');
+SET ROLE sqlsmith_owner;
+SELECT count(*) FROM connector_pipeline.bootstrap();
+SELECT run_pipeline(jsonb_build_object(
+    'external_id', n, 'source_app', 'fathom', 'title', 'Call', 'full_transcript', '',
+    'recording_start_time', '2026-01-31T09:30:00Z', 'owner_user_id', id
+)) ->> 'success' AS imported
+FROM auth.users, generate_series(1, 3) AS n;
+SELECT run_pipeline_batch('[7]', id, start_sync_job('fathom', NULL, id)) ->> 'failed' AS failed FROM auth.users;
+-- Arguments for the functions to be found in a table: good records, and what is none.
+CREATE TABLE records AS
+SELECT to_jsonb(r) - 'id' || jsonb_build_object('external_id', gen_random_uuid()) AS record, owner_user_id, id
+FROM recordings AS r
+UNION ALL
+SELECT record, user_id, id FROM import_failures;

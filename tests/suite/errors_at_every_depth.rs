@@ -1,0 +1,215 @@
+//! Errors raised wherever they can be, over and over in one session: each is told, and none leaves anything behind.
+//!
+//! CONNECTOR_PIPELINE_TEST_ROUNDS is the number of calls (3,000; 100,000 for a full run).
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+
+use crate::support::*;
+
+/// What a call has to come to.
+enum End {
+    /// A result that has this in it.
+    Result(&'static str),
+    /// An error with this SQLSTATE.
+    Raise(&'static str),
+}
+use End::{Raise, Result};
+
+const BANKLESS: Uuid = Uuid::from_u128(0xB4);
+
+/// Each is a transaction of its own, rolled back at its end. `@` stands for a record with the title that follows.
+const CALLS: [(&str, End); 24] = [
+    ("SELECT run_pipeline(@raise before@)", Result(r#""code": "P0001""#)),
+    ("SELECT run_pipeline(@raise after@)", Result(r#""code": "P0001""#)),
+    ("SELECT run_pipeline(@cast@)", Result(r#""code": "22P02""#)),
+    ("SELECT run_pipeline(@divide@ || '{\"duration\": 1}')", Result(r#""code": "22012""#)),
+    ("SELECT run_pipeline(@check@)", Result(r#""code": "23514""#)),
+    ("SET CONSTRAINTS ALL IMMEDIATE; SELECT run_pipeline(@deferred@)", Result(r#""code": "P0001""#)),
+    ("SELECT run_pipeline(@deferred@); SET CONSTRAINTS ALL IMMEDIATE", Raise("P0001")),
+    ("SELECT run_pipeline(@nested@)", Result("no vault_entries today")),
+    ("SELECT run_pipeline(@nested, raise@)", Result("after nested calls")),
+    ("SELECT run_pipeline(@block@)", Result(r#""code": "QUOTA""#)),
+    ("SELECT run_pipeline(@good@)", Result("no vault_entries today")),
+    ("SELECT run_pipeline('[]')", Result(r#""code": "22023""#)),
+    ("SELECT run_pipeline(@good@ || jsonb_build_object('owner_user_id', $bankless$))", Result("no banks today")),
+    ("SELECT run_pipeline(@serialization@)", Raise("40001")),
+    ("SELECT run_pipeline(@internal@)", Raise("XX000")),
+    ("SELECT insert_recording(@raise before@)", Raise("P0001")),
+    ("SELECT insert_recording(@block@)", Raise("P0001")),
+    ("SELECT ensure_personal_bank($bankless$)", Raise("P0001")),
+    (
+        "SELECT run_pipeline_batch(jsonb_build_array(@raise before@, @good@, @raise after@ || '{\"external_id\": \"unkept\"}', @cast@ || '{\"external_id\": 3}'))",
+        Result(r#""failed": 3"#),
+    ),
+    (
+        "SELECT run_pipeline_batch(jsonb_build_array(@good@, @check@ || '{\"external_id\": 3}'), NULL, NULL, true)",
+        Result(r#""imported": 1"#),
+    ),
+    ("SELECT run_pipeline_batch('[7]', NULL, start_sync_job('closed', NULL, $alice$))", Raise("P0001")),
+    ("SELECT finish_sync_job(start_sync_job('closed', NULL, $alice$))", Raise("P0001")),
+    ("SELECT run_pipeline_batch('[7]', $alice$); SELECT retry_failed_imports(NULL, $alice$)", Result(r#""failed": 1"#)),
+    (
+        "DO $do$ BEGIN PERFORM run_pipeline(@good@), run_pipeline(@raise after@); RAISE EXCEPTION 'around';
+         EXCEPTION WHEN raise_exception THEN PERFORM run_pipeline(@good@); END $do$; SELECT run_pipeline(@good@)",
+        Result(r#""skipped": true"#),
+    ),
+];
+
+/// What a session holds.
+struct Holdings {
+    /// In bytes, by PostgreSQL's own account: by name and together.
+    by_context: BTreeMap<String, i64>,
+    contexts: i64,
+    /// In kB, by the system's.
+    memory: i64,
+    files: i64,
+    locks: i64,
+    cursors_and_statements: i64,
+    /// That are open.
+    subtransactions: i64,
+}
+
+impl fmt::Display for Holdings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { by_context: _, contexts, memory, files, locks, cursors_and_statements, subtransactions } = self;
+        write!(
+            f,
+            "{contexts} bytes in memory contexts, {memory} kB of memory, {files} files, {locks} locks, \
+             {cursors_and_statements} cursors and statements, {subtransactions} subtransactions"
+        )
+    }
+}
+
+#[test]
+fn errors_at_every_depth_are_told_and_leave_nothing_behind() {
+    let db = Database::new();
+    let (mut session, mut superuser) = prepare(&db);
+    let rounds = rounds().div_ceil(CALLS.len());
+    let calls: Vec<(String, &End)> = CALLS.iter().map(|(call, end)| (filled_in(call), end)).collect();
+    let mut early = None;
+    for round in 0..rounds {
+        if round == rounds / 10 {
+            early = Some(Holdings::of(&mut session, &mut superuser));
+        }
+        for (call, end) in &calls {
+            check(&mut session, call, end);
+        }
+    }
+    let (early, late) = (early.expect("there are rounds"), Holdings::of(&mut session, &mut superuser));
+    println!("after {} calls: {early}\nafter {} calls: {late}", rounds / 10 * CALLS.len(), rounds * CALLS.len());
+    assert_flat(&early, &late);
+    let left: i64 =
+        session.value("SELECT (SELECT count(*) FROM recordings) + (SELECT count(*) FROM import_failures)", &[]);
+    assert_eq!(left, 0);
+}
+
+/// The same within one statement, where nothing is freed by a transaction's end.
+#[test]
+fn errors_in_one_statement_leave_nothing_behind() {
+    let db = Database::new();
+    let (mut session, mut superuser) = prepare(&db);
+    let raising = ["raise before", "raise after", "cast", "nested, raise", "block"];
+    let calls: String = raising.map(|title| filled_in(&format!("PERFORM run_pipeline(@{title}@);"))).concat();
+    session.run(&format!(
+        "CREATE FUNCTION import_in_vain(p_rounds integer) RETURNS void LANGUAGE plpgsql AS
+             $f$ BEGIN FOR i IN 1..p_rounds LOOP {calls} END LOOP; END $f$; BEGIN"
+    ));
+    let rounds = (rounds() / raising.len()) as i32;
+    let mut after = |rounds: i32| {
+        session.query("SELECT import_in_vain($1)", &[&rounds]);
+        Holdings::of(&mut session, &mut superuser)
+    };
+    let (early, late) = (after(rounds / 10), after(rounds - rounds / 10));
+    println!("in one transaction, after {} calls: {early}\nafter {} calls: {late}", rounds / 10 * 5, rounds * 5);
+    assert_flat(&early, &late);
+    session.run("COMMIT");
+    assert_eq!(session.count("recordings"), 0);
+}
+
+fn rounds() -> usize {
+    env::var("CONNECTOR_PIPELINE_TEST_ROUNDS").map_or(3000, |rounds| rounds.parse().expect("a number of calls"))
+}
+
+fn prepare(db: &Database) -> (Session, Session) {
+    let (mut session, mut superuser) = (db.table_owner(), db.superuser());
+    superuser.run(
+        "GRANT SELECT ON pg_backend_memory_contexts TO app_owner;
+         GRANT EXECUTE ON FUNCTION pg_get_backend_memory_contexts() TO app_owner",
+    );
+    superuser.query("INSERT INTO auth.users (id) VALUES ($1)", &[&BANKLESS]);
+    session.query("SELECT ensure_personal_bank($1)", &[&ALICE]);
+    session.run(include_str!("errors_at_every_depth.sql"));
+    (session, superuser)
+}
+
+fn filled_in(call: &str) -> String {
+    let parts = call.split('@').enumerate().map(|(n, part)| match n % 2 {
+        0 => part.to_owned(),
+        _ => format!("'{}'::jsonb", record_with("x", json!({"title": part, "owner_user_id": ALICE}))),
+    });
+    let call = parts.collect::<String>();
+    call.replace("$alice$", &format!("'{ALICE}'")).replace("$bankless$", &format!("'{BANKLESS}'"))
+}
+
+fn check(session: &mut Session, call: &str, end: &End) {
+    let answer = session.client.simple_query(&format!("BEGIN; {call}"));
+    match (&answer, end) {
+        (Ok(messages), Result(part)) => {
+            let last = messages.iter().rev().find_map(|message| match message {
+                postgres::SimpleQueryMessage::Row(row) => row.get(0),
+                _ => None,
+            });
+            assert!(last.is_some_and(|result| result.contains(part)), "{call} gives {last:?}, not {part}");
+        }
+        (Err(error), Raise(code)) => {
+            assert_eq!(error.code().map(|code| code.code()), Some(*code), "{call}: {error:?}");
+        }
+        (answer, _) => panic!("{call}: {answer:?}"),
+    }
+    session.run("ROLLBACK");
+}
+
+impl Holdings {
+    fn of(session: &mut Session, superuser: &mut Session) -> Self {
+        let row = session
+            .query(
+                "SELECT
+                     (SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts),
+                     (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()),
+                     (SELECT count(*) FROM pg_cursors) + (SELECT count(*) FROM pg_prepared_statements),
+                     (SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CurTransactionContext'),
+                     pg_backend_pid()",
+                &[],
+            )
+            .remove(0);
+        let pid: i32 = row.get(4);
+        let memory =
+            "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'RssAnon:\\s+(\\d+)')::bigint";
+        let files = "SELECT count(*) FROM pg_ls_dir('/proc/' || $1::int || '/fd')";
+        let by_context =
+            session.query("SELECT name, sum(total_bytes)::bigint FROM pg_backend_memory_contexts GROUP BY name", &[]);
+        Self {
+            by_context: by_context.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            contexts: row.get(0),
+            memory: superuser.value(memory, &[&pid]),
+            files: superuser.value(files, &[&pid]),
+            locks: row.get(1),
+            cursors_and_statements: row.get(2),
+            subtransactions: row.get(3),
+        }
+    }
+}
+
+#[track_caller]
+fn assert_flat(early: &Holdings, late: &Holdings) {
+    let before = |name: &String| early.by_context.get(name).copied().unwrap_or(0);
+    let grown: Vec<_> = late.by_context.iter().filter(|(name, size)| **size > before(name)).collect();
+    assert!(late.contexts - early.contexts < 128 * 1024, "from {early} to {late}: {grown:?}");
+    assert!(late.memory - early.memory < 1024, "from {early} to {late}");
+    // PostgreSQL keeps some files of tables open, and closes them as it likes.
+    assert!(late.files - early.files < 50, "from {early} to {late}");
+    let counts = |holdings: &Holdings| [holdings.locks, holdings.cursors_and_statements, holdings.subtransactions];
+    assert_eq!(counts(late), counts(early), "from {early} to {late}");
+}

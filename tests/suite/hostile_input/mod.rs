@@ -1,0 +1,191 @@
+//! Records and arguments that nobody would send in good faith: made up, not written down.
+
+mod arguments;
+mod fuzzer;
+mod generators;
+mod huge;
+mod json;
+mod meaning;
+mod records;
+
+use std::cell::RefCell;
+use std::thread;
+use std::time::Duration;
+
+use postgres::NoTls;
+use postgres::types::FromSqlOwned;
+use serde_json::Value;
+
+use crate::support::*;
+use generators::{BANK, NEWCOMER, VAULT};
+
+/// Rows, or the SQLSTATE and message of a refusal.
+type Answer = Result<Vec<postgres::Row>, (String, String)>;
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// The owner of the tables, without a JWT.
+    Owner,
+    /// Alice, under policies.
+    Alice,
+}
+
+/// A database, and a connection of each caller that is kept for all cases.
+struct World {
+    db: Database,
+    owner: RefCell<Option<Connection>>,
+    alice: RefCell<Option<Connection>>,
+}
+
+struct Connection {
+    session: Session,
+    pid: i32,
+}
+
+impl World {
+    fn new() -> Self {
+        let db = Database::new();
+        db.superuser().query("INSERT INTO auth.users (id) VALUES ($1)", &[&NEWCOMER]);
+        let mut owner = db.table_owner();
+        owner.run(&format!(
+            "INSERT INTO banks (id, name, type) VALUES ('{BANK}', 'Acme', 'business');
+             INSERT INTO vaults (id, bank_id, name, vault_type) VALUES ('{VAULT}', '{BANK}', 'Sales', 'team');
+             INSERT INTO bank_memberships (bank_id, user_id) VALUES ('{BANK}', '{ALICE}');
+             INSERT INTO vault_memberships (vault_id, user_id) VALUES ('{VAULT}', '{ALICE}')"
+        ));
+        for user in [ALICE, BOB] {
+            assert_imported(&owner.import(&record("known"), user));
+        }
+        Self { db, owner: RefCell::default(), alice: RefCell::default() }
+    }
+
+    /// Lets `check` talk to the server in a transaction that is rolled back. A connection that is lost fails the case;
+    /// the next case has a new one, so that a case that takes the server down can be made smaller.
+    fn in_transaction(
+        &self,
+        caller: Caller,
+        check: impl FnOnce(&mut Talk) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut place = match caller {
+            Caller::Owner => self.owner.borrow_mut(),
+            Caller::Alice => self.alice.borrow_mut(),
+        };
+        let connection = place.get_or_insert_with(|| self.connect(caller));
+        let mut talk = Talk { session: &mut connection.session };
+        let verdict = talk.run("BEGIN").and_then(|()| check(&mut talk));
+        if connection.session.client.batch_execute("ROLLBACK").is_err() {
+            *place = None;
+            return Err(format!("the connection was lost: {}", verdict.err().unwrap_or_default()));
+        }
+        verdict
+    }
+
+    fn connect(&self, caller: Caller) -> Connection {
+        // After a crash the server recovers first.
+        while self.db.config("app_owner").connect(NoTls).is_err() {
+            thread::sleep(Duration::from_millis(100));
+        }
+        let mut session = match caller {
+            Caller::Owner => self.db.table_owner(),
+            Caller::Alice => self.db.authenticated(ALICE),
+        };
+        let pid = session.value("SELECT pg_backend_pid()", &[]);
+        Connection { session, pid }
+    }
+
+    /// What each backend has of its own (kB), of which PostgreSQL's shared buffers are no part.
+    fn memory(&self) -> Vec<i32> {
+        let memory = "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'RssAnon:\\s+(\\d+)')::int";
+        let mut superuser = self.db.superuser();
+        let pids = [&self.owner, &self.alice].map(|place| place.borrow().as_ref().map(|connection| connection.pid));
+        pids.iter().flatten().map(|pid| superuser.value(memory, &[pid])).collect()
+    }
+}
+
+/// Statements that may fail: a refusal is an answer too.
+struct Talk<'a> {
+    session: &'a mut Session,
+}
+
+impl Talk<'_> {
+    fn ask(&mut self, sql: &str, params: Params) -> Result<Answer, String> {
+        match self.session.client.query(sql, params) {
+            Ok(rows) => Ok(Ok(rows)),
+            Err(error) => match error.as_db_error() {
+                Some(refusal) => Ok(Err((refusal.code().code().to_owned(), refusal.message().to_owned()))),
+                None => Err(format!("{sql}: {error}")),
+            },
+        }
+    }
+
+    /// The first column of the only row.
+    fn value<T: FromSqlOwned>(&mut self, sql: &str, params: Params) -> Result<T, String> {
+        match self.ask(sql, params)? {
+            Ok(rows) if rows.len() == 1 => rows[0].try_get(0).map_err(|error| format!("{sql}: {error}")),
+            Ok(rows) => Err(format!("{sql} gives {} rows", rows.len())),
+            Err((code, message)) => Err(format!("{sql} raises {code}: {message}")),
+        }
+    }
+
+    fn run(&mut self, sql: &str) -> Result<(), String> {
+        self.session.client.batch_execute(sql).map_err(|error| format!("{sql}: {error:?}"))
+    }
+
+    /// The answer of a statement that may fail and leaves the transaction usable.
+    fn attempt(&mut self, sql: &str, params: Params) -> Result<Answer, String> {
+        self.run("SAVEPOINT attempt")?;
+        let answer = self.ask(sql, params)?;
+        self.run(if answer.is_ok() { "RELEASE attempt" } else { "ROLLBACK TO attempt; RELEASE attempt" })?;
+        Ok(answer)
+    }
+}
+
+fn require(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// Whether a pipeline result has a shape that the contract names, keys and types.
+fn has_result_shape(result: &Value, of_batch: bool) -> bool {
+    let Some(fields) = result.as_object() else { return false };
+    let text = |key: &str| fields.get(key).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()));
+    let (required, optional): (&[&str], &[&str]) = match (&result["success"], &result["skipped"]) {
+        (Value::Bool(true), Value::Null) => (&["recordingId"], &["warning"]),
+        (Value::Bool(false), Value::Bool(true)) => (&["skipped"], &["recordingId"]),
+        (Value::Bool(false), Value::Null) => (&["error", "code"], &[]),
+        _ => return false,
+    };
+    let place: &[&str] = if of_batch { &["index", "externalId"] } else { &[] };
+    let known = |key: &String| {
+        [required, optional, place, &["success", "ignoredFields"]].iter().any(|keys| keys.contains(&key.as_str()))
+    };
+    let is_uuid = |value: &Value| value.as_str().is_some_and(|text| text.len() == 36 && text.parse::<Uuid>().is_ok());
+    let ignored = fields.get("ignoredFields").and_then(Value::as_array);
+    fields.keys().all(known)
+        && required.iter().all(|key| *key == "skipped" || text(key))
+        && place.iter().all(|key| fields.contains_key(*key))
+        && ["warning", "error"].iter().all(|key| !fields.contains_key(*key) || text(key))
+        && fields.get("recordingId").is_none_or(is_uuid)
+        && fields.get("code").is_none_or(|code| code.as_str().is_some_and(is_sqlstate))
+        && fields.contains_key("ignoredFields")
+            == ignored.is_some_and(|keys| !keys.is_empty() && keys.iter().all(Value::is_string))
+}
+
+fn is_sqlstate(code: &str) -> bool {
+    code.len() == 5 && code.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+}
+
+/// Whether a batch result has the contract's shape and adds up.
+fn has_batch_shape(batch: &Value) -> bool {
+    let count = |key: &str| batch[key].as_u64().unwrap_or(u64::MAX / 8);
+    let Some(results) = batch["results"].as_array() else { return false };
+    let of_kind = |kind: fn(&Value) -> bool| results.iter().filter(|result| kind(result)).count() as u64;
+    batch.as_object().is_some_and(|fields| fields.len() == 5)
+        && results.iter().all(|result| has_result_shape(result, true))
+        && results.iter().enumerate().all(|(n, result)| result["index"] == n)
+        && count("total") == results.len() as u64
+        && count("imported") == of_kind(|result| result["success"] == true)
+        && count("skipped") == of_kind(|result| result["skipped"] == true)
+        && count("failed") == of_kind(|result| result["error"].is_string())
+        && count("total") == count("imported") + count("skipped") + count("failed")
+}
