@@ -22,6 +22,10 @@ test: ## Set up, build, run all tests on a private PostgreSQL 18
 matrix: ## The same on PostgreSQL 15, 16, 17 and 18, and a database with data moved from 15 to 18
 	@dev/matrix
 
+.PHONY: fuzz
+fuzz: ## Send it 100,000 hostile records and calls, or CASES of them, and check every answer
+	@dev/fuzz $(if $(CASES),--cases $(CASES))
+
 .PHONY: bench
 bench: ## Measure it against what one would write instead (about 15 minutes)
 	@dev/bench
