@@ -176,7 +176,6 @@ impl Holdings {
         let row = session
             .query(
                 "SELECT
-                     (SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts),
                      (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()),
                      (SELECT count(*) FROM pg_cursors) + (SELECT count(*) FROM pg_prepared_statements),
                      (SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CurTransactionContext'),
@@ -184,20 +183,28 @@ impl Holdings {
                 &[],
             )
             .remove(0);
-        let pid: i32 = row.get(4);
+        let pid: i32 = row.get(3);
         let memory =
             "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'RssAnon:\\s+(\\d+)')::bigint";
         let files = "SELECT count(*) FROM pg_ls_dir('/proc/' || $1::int || '/fd')";
-        let by_context =
-            session.query("SELECT name, sum(total_bytes)::bigint FROM pg_backend_memory_contexts GROUP BY name", &[]);
+        // ExecutorState is of the statement that asks, and gone with it.
+        let by_context: BTreeMap<String, i64> = session
+            .query(
+                "SELECT name, sum(total_bytes)::bigint FROM pg_backend_memory_contexts
+                 WHERE name <> 'ExecutorState' GROUP BY name",
+                &[],
+            )
+            .iter()
+            .map(|row| (row.get(0), row.get(1)))
+            .collect();
         Self {
-            by_context: by_context.iter().map(|row| (row.get(0), row.get(1))).collect(),
-            contexts: row.get(0),
+            contexts: by_context.values().sum(),
+            by_context,
             memory: superuser.value(memory, &[&pid]),
             files: superuser.value(files, &[&pid]),
-            locks: row.get(1),
-            cursors_and_statements: row.get(2),
-            subtransactions: row.get(3),
+            locks: row.get(0),
+            cursors_and_statements: row.get(1),
+            subtransactions: row.get(2),
         }
     }
 }

@@ -185,7 +185,11 @@ impl Call {
                 let literal = external_ids.as_ref().map(|(_, literal)| literal);
                 let answer =
                     talk.attempt("SELECT start_sync_job($1, $2::text::text[], $3)", &[source_app, &literal, user])?;
-                let is_blank = source_app.as_deref().is_some_and(|name| name.trim_ascii().is_empty());
+                let is_blank = source_app.as_deref().is_some_and(|name| name.chars().all(|c| c == ' '));
+                if !is_blank && source_app.as_deref().is_some_and(|name| name.trim().is_empty()) {
+                    // What else is a blank depends on the database's locale.
+                    return Ok(());
+                }
                 let codes = [
                     (source_app.is_none(), "22004"),
                     (is_blank || user.or(subject).is_none(), "22023"),

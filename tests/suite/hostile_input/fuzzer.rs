@@ -35,7 +35,7 @@ pub fn smallest_failure<T: Debug>(
     strategy: &impl Strategy<Value = T>,
     check: impl Fn(&T) -> Result<(), String>,
 ) -> Result<(), (String, T)> {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 1500, ..Config::default() };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
