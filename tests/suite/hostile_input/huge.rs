@@ -14,7 +14,7 @@ fn a_record_of_100_mb_is_imported_with_memory_for_a_few_copies() {
     let peak = |sql: &str| {
         let mut owner = db.table_owner();
         let pid: i32 = owner.value("SELECT pg_backend_pid()", &[]);
-        let mut highest = || -> i32 {
+        let highest = || -> i32 {
             let highest =
                 "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'VmHWM:\\s+(\\d+)')::int";
             db.superuser().value(highest, &[&pid])
