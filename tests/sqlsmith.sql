@@ -4,6 +4,8 @@
 DROP DATABASE IF EXISTS sqlsmith WITH (FORCE);
 DO $$ BEGIN CREATE ROLE sqlsmith_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 CREATE DATABASE sqlsmith TEMPLATE template0 OWNER sqlsmith_owner;
+-- So that the calls of functions are counted.
+ALTER DATABASE sqlsmith SET track_functions = 'all';
 \connect sqlsmith
 CREATE EXTENSION connector_pipeline;
 SELECT count(*) FROM connector_pipeline.bootstrap_auth();
@@ -29,5 +31,5 @@ CREATE SCHEMA fewer_functions;
 CREATE VIEW fewer_functions.pg_proc AS
 SELECT *
 FROM pg_catalog.pg_proc
-WHERE pronamespace = 'public'::regnamespace OR oid % 40 = 0 OR proname IN ('to_jsonb', 'gen_random_uuid', 'jsonb_build_array');
+WHERE pronamespace = 'public'::regnamespace OR oid::bigint % 40 = 0 OR proname IN ('to_jsonb', 'gen_random_uuid', 'jsonb_build_array');
 ALTER ROLE sqlsmith_owner SET search_path = fewer_functions, pg_catalog, public;
