@@ -23,8 +23,10 @@ pub struct Batch<'a> {
 pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<(Element<'a>, Given<'a>)>, Failure> {
     match p_records.root() {
         Value::Array(array) => {
-            let given =
-                |record: Element<'a>| Given { parsed: pipeline::parse(record.read()), p_user_id, on_behalf_of: None };
+            let given = |record: Element<'a>| {
+                pgrx::check_for_interrupts!();
+                Given { parsed: pipeline::parse(record.read()), p_user_id, on_behalf_of: None }
+            };
             Ok(array.elements().map(|record| (record, given(record))).collect())
         }
         other => Err(Failure::invalid(format!("p_records must be an array of records, not {}", other.describe()))
@@ -43,8 +45,9 @@ impl Batch<'_> {
             return Err(no_job(job));
         }
         let (elements, given): (Vec<Element>, Vec<Given>) = self.records.into_iter().unzip();
-        let result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
-        failures::keep(&store, failed(&caller, &elements, &given, &result));
+        let mut result =
+            BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
+        failures::keep(&store, failed(&caller, &elements, &given, &result), &mut result);
         if let Some(job) = self.job {
             store.add_to_sync_job(job, &progress(&result));
         }
@@ -67,9 +70,11 @@ fn failed<'a>(
     result: &BatchResult,
 ) -> Vec<FailedImport<'a>> {
     let mut failed = Vec::new();
-    for ((record, Given { parsed, p_user_id, .. }), result) in elements.iter().zip(given).zip(&result.results) {
+    let records = elements.iter().zip(given).zip(&result.results).enumerate();
+    for (position, ((record, Given { parsed, p_user_id, .. }), result)) in records {
         if let Outcome::Failed(failure) = &result.outcome {
             failed.push(FailedImport {
+                position,
                 user: caller.keeper(*p_user_id, parsed.owner_user_id),
                 // The JWT's subject too, so that a retry by somebody else is for the same owner.
                 owner: caller.owner(*p_user_id, parsed.owner_user_id).ok().or(*p_user_id),

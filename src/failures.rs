@@ -8,11 +8,14 @@ use uuid::Uuid;
 
 use crate::apart::{self, Verdict};
 use crate::error::Failure;
+use crate::outcome::BatchResult;
 use crate::store::{FailedImport, Store};
 
-/// Keeps failures. One that can't be kept is told as a WARNING; its record has failed, which the result tells anyway.
-pub fn keep(store: &Store, failed: Vec<FailedImport>) {
+/// Keeps failures. One that can't be kept is told in its record's result, and as a WARNING: whoever relies on a retry has
+/// to know that there will be none.
+pub fn keep(store: &Store, failed: Vec<FailedImport>, result: &mut BatchResult) {
     let mut failed = in_lock_order(failed);
+    let result = RefCell::new(result);
     // Users who turn out to be none. Known for one failure, for all.
     let strangers: RefCell<HashSet<Uuid>> = RefCell::default();
     let keep = |failed: &mut [FailedImport]| {
@@ -26,7 +29,9 @@ pub fn keep(store: &Store, failed: Vec<FailedImport>) {
             Verdict::Again
         }
         _ => {
-            pgrx::warning!("a failed import could not be kept: {}", failure.text());
+            let warning = format!("it could not be kept for a retry: {}", failure.text());
+            pgrx::warning!("a failed import: {warning}");
+            result.borrow_mut().results[failed.position].warning = Some(warning);
             Verdict::GiveUp
         }
     });

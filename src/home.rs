@@ -12,11 +12,14 @@ use crate::error::Failure;
 
 /// The extension's schema. As a function's first argument it is not part of the SQL signature: it is the schema of the
 /// function itself, which the syscache knows, where a look into pg_extension would be a scan for each call.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Home {
     pub schema: pg_sys::Oid,
     /// The schema's name, quoted where it has to be.
     pub quoted: String,
+    /// Whether a SELECT of the client's that writes nothing itself has made the call, with nothing in between. Else a
+    /// command may be under way whose rows count as written already: UPDATE … RETURNING run_pipeline(…).
+    pub is_called_by_plain_select: bool,
 }
 
 impl Home {
@@ -38,7 +41,30 @@ impl Home {
             let name = pg_sys::get_namespace_name(schema);
             CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned()
         };
-        Self { schema, quoted }
+        Self { schema, quoted, is_called_by_plain_select: false }
+    }
+
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.schema == other.schema && self.quoted == other.quoted
+    }
+}
+
+/// Where the query that runs at the top is a plain SELECT, and the call is an expression of it.
+///
+/// # Safety
+/// The call info is that of the running call.
+unsafe fn is_called_by_plain_select(call: pg_sys::FunctionCallInfo) -> bool {
+    // SAFETY: ActivePortal is null or the portal that runs; its query, with plan and state, lives as long as it runs.
+    // Functions in a query's expressions are looked up in its memory context when it starts, those in an expression of
+    // PL/pgSQL or in a query of SPI's in others.
+    unsafe {
+        let Some(query) = pg_sys::ActivePortal.as_ref().and_then(|portal| portal.queryDesc.as_ref()) else {
+            return false;
+        };
+        let (Some(plan), Some(state)) = (query.plannedstmt.as_ref(), query.estate.as_ref()) else { return false };
+        query.operation == pg_sys::CmdType::CMD_SELECT
+            && !plan.hasModifyingCTE
+            && (*(*call).flinfo).fn_mcxt == state.es_query_cxt
     }
 }
 
@@ -59,7 +85,10 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Home {
         // SAFETY: the call info is that of the running call, whose flinfo PostgreSQL has filled in.
         unsafe {
             let call: pg_sys::FunctionCallInfo = arg.unbox_unchecked();
-            Self::new(pg_sys::get_func_namespace((*(*call).flinfo).fn_oid))
+            Self {
+                is_called_by_plain_select: is_called_by_plain_select(call),
+                ..Self::new(pg_sys::get_func_namespace((*(*call).flinfo).fn_oid))
+            }
         }
     }
 

@@ -31,6 +31,8 @@ impl Outcome {
 /// The *pipeline result* of one record, in the shape that the TypeScript pipeline returned.
 pub struct PipelineResult {
     pub outcome: Outcome,
+    /// Of a failed record of a batch: that it is not kept among the failed imports, and why.
+    pub warning: Option<String>,
     /// Keys of the record that the pipeline doesn't know.
     pub ignored_fields: Vec<String>,
 }
@@ -58,6 +60,9 @@ impl PipelineResult {
                 map.serialize_entry("success", &false)?;
                 map.serialize_entry("error", &failure.text())?;
                 map.serialize_entry("code", &failure.code.to_string())?;
+                if let Some(warning) = &self.warning {
+                    map.serialize_entry("warning", warning)?;
+                }
             }
         }
         if !self.ignored_fields.is_empty() {

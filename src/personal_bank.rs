@@ -23,7 +23,7 @@ pub fn ensure(home: &Home, store: &Store, user: Uuid) -> Result<Uuid, Failure> {
         store.lock_personal_bank(user);
         // Whoever held the lock has committed by now, after our snapshot was taken perhaps.
         match store.find_personal_bank(Access::Latest, user) {
-            None => create(store, user),
+            None => table_owner::with_own_names(home, || create(store, user)),
             Some(_) if sees_only_its_snapshot() => made_by_another_transaction().raise(),
             Some(bank) => Ok(bank),
         }

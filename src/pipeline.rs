@@ -25,6 +25,7 @@ use crate::statement::Access;
 use crate::store::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
 use crate::subtransaction;
 use crate::table::Table;
+use crate::table_owner;
 
 type ConnectorRecord<'a> = Record<'a, Element<'a>>;
 
@@ -60,6 +61,7 @@ pub fn run(home: &Home, caller: &Caller, records: &[Given]) -> Vec<PipelineResul
     }
     let results = records.iter().zip(outcomes).map(|(given, outcome)| PipelineResult {
         outcome: outcome.expect("every candidate has an outcome"),
+        warning: None,
         ignored_fields: given.parsed.ignored_fields.clone(),
     });
     results.collect()
@@ -71,7 +73,7 @@ pub fn run_one(home: &Home, caller: &Caller, p_user_id: Option<Uuid>, p_record: 
         Some(record) => parse(record.root()),
         None => {
             let outcome = Outcome::Failed(Failure::null_argument("p_record"));
-            return PipelineResult { outcome, ignored_fields: Vec::new() };
+            return PipelineResult { outcome, warning: None, ignored_fields: Vec::new() };
         }
     };
     run(home, caller, &[Given { parsed, p_user_id, on_behalf_of: None }]).pop().expect("a result for each record")
@@ -165,7 +167,7 @@ struct Stages<'a> {
     home: &'a Home,
     caller: &'a Caller,
     store: &'a Store,
-    /// None: what is found isn't kept, for policies may look at anything.
+    /// None: what is found isn't kept, for policies may look at anything, and a command that is under way may be writing.
     began: Option<Moment>,
     found: RefCell<Places>,
     /// Set while recordings are inserted: an error that came then is about a recording.
@@ -178,7 +180,7 @@ impl<'a> Stages<'a> {
             home,
             caller,
             store,
-            began: (!caller.is_bound_by_policies()).then(Moment::now),
+            began: (home.is_called_by_plain_select && !caller.is_bound_by_policies()).then(Moment::now),
             found: RefCell::default(),
             inserting: Cell::new(false),
         }
@@ -363,9 +365,19 @@ impl Stages<'_> {
         match subtransaction::run(|| self.store.insert_recording_or_raise(&lane.row())) {
             Ok(Some(id)) => Outcome::Imported { id: Some(id), warning: None },
             Ok(None) => Outcome::Failed(dropped_by_trigger()),
-            Err(failure) if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) => Outcome::Skipped { existing: None },
+            // Of the dedup key, if somebody has it; else of another index, maybe of a trigger's table.
+            Err(failure) if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) && self.is_there(lane) => {
+                Outcome::Skipped { existing: None }
+            }
             Err(failure) => Outcome::Failed(failure),
         }
+    }
+
+    /// Whether a recording has the key, be it one that the caller may not see.
+    fn is_there(&self, lane: &Lane) -> bool {
+        let key = [lane.first().candidate.key()];
+        let look = || self.store.find_duplicates(Access::Latest, &key).iter().any(Option::is_some);
+        table_owner::act_as(self.home, &[c"recordings"], look).unwrap_or(false)
     }
 
     /// Puts what has been imported into its vault. What fails here leaves the recording where it is.

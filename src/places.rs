@@ -1,7 +1,8 @@
 //! Where recordings go: bank and vault of those who ask, looked up once as long as nothing can have changed.
 //!
 //! In `SELECT run_pipeline(r) FROM staging` the two look-ups would cost each record a third of its time, for the same
-//! answer. So an answer is used again as long as a fresh look-up could not see anything else: see [`Moment`].
+//! answer. So an answer is used again as long as a fresh look-up could not see anything else: see [`Moment`]. (In a command
+//! that writes itself nothing is: what it has written up to now has no moment.)
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -3,12 +3,15 @@
 use uuid::Uuid;
 
 use crate::caller::Caller;
+use crate::dedup;
 use crate::error::Failure;
 use crate::failures;
 use crate::home::Home;
 use crate::outcome::{BatchResult, Outcome};
 use crate::pipeline::{self, Given};
-use crate::store::{FailedImport, Store};
+use crate::statement::Access;
+use crate::store::{FailedImport, KeptFailure, Key, Store};
+use crate::subtransaction;
 
 /// Runs a user's failures through the pipeline, each for the owner it was meant for. Those that are in then are kept no
 /// longer, for the others one attempt more is counted.
@@ -29,13 +32,15 @@ pub fn run(home: &Home, source_app: Option<&str>, user: Option<Uuid>, limit: i32
             on_behalf_of: kept.user,
         })
         .collect();
-    let result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
+    let mut result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
+    skip_what_is_in(home, &caller, &kept, &given, &mut result);
 
-    let mut imported = Vec::new();
+    let mut done = Vec::new();
     let mut failed = Vec::new();
-    for ((kept, given), result) in kept.iter().zip(&given).zip(&result.results) {
+    for (position, ((kept, given), result)) in kept.iter().zip(&given).zip(&result.results).enumerate() {
         match &result.outcome {
             Outcome::Failed(failure) => failed.push(FailedImport {
+                position,
                 user: kept.user,
                 owner: kept.owner,
                 source_app: given.parsed.source_app,
@@ -44,12 +49,44 @@ pub fn run(home: &Home, source_app: Option<&str>, user: Option<Uuid>, limit: i32
                 error: failure.text(),
                 code: failure.code.to_string(),
             }),
-            _ => imported.push(kept.id),
+            _ => done.push(kept.id),
         }
     }
-    failures::keep(&store, failed);
-    if !imported.is_empty() {
-        store.remove_failures(imported);
+    failures::keep(&store, failed, &mut result);
+    if !done.is_empty() {
+        store.remove_failures(done);
     }
     Ok(result)
+}
+
+/// A record that is not good may have come in since, mended, by another way: nothing is left to import then, and it
+/// would fail for ever.
+///
+/// Of a user's own records alone: of another's, what becomes of the failure would tell the user what is in.
+fn skip_what_is_in(home: &Home, caller: &Caller, kept: &[KeptFailure], given: &[Given], result: &mut BatchResult) {
+    let mut positions = Vec::new();
+    let mut keys = Vec::new();
+    for (position, (kept, given)) in kept.iter().zip(given).enumerate() {
+        let is_own = kept.user.is_none() || kept.user == kept.owner;
+        if let (Outcome::Failed(_), true, Some(owner), Some(source_app), Some(external_id)) = (
+            &result.results[position].outcome,
+            is_own,
+            kept.owner,
+            given.parsed.source_app,
+            given.parsed.external_id.as_deref(),
+        ) {
+            positions.push(position);
+            keys.push(Key { owner, source_app, external_id });
+        }
+    }
+    if keys.is_empty() {
+        return;
+    }
+    // Where the look-up fails, the records stay failed.
+    let found = subtransaction::run(|| dedup::find_existing(home, caller, Access::Write, &keys)).unwrap_or_default();
+    for (position, existing) in positions.into_iter().zip(found) {
+        if existing.is_some() {
+            result.results[position].outcome = Outcome::Skipped { existing };
+        }
+    }
 }

@@ -54,6 +54,8 @@ pub struct NewVaultEntry {
 /// A row for `import_failures`.
 #[derive(Clone)]
 pub struct FailedImport<'a> {
+    /// The record's place in its batch.
+    pub position: usize,
     /// Who sees it. None: nobody but those above the policies.
     pub user: Option<Uuid>,
     /// The owner that the record was meant for.
@@ -118,7 +120,7 @@ impl Store {
     /// The session's store for a schema. Another schema, or another name of it, means other SQL: a new store.
     pub fn of(home: &Home) -> Rc<Self> {
         STORE.with_borrow_mut(|store| match store {
-            Some(store) if store.home == *home => store.clone(),
+            Some(store) if store.home.is_same(home) => store.clone(),
             _ => store.insert(Rc::new(Self::new(home.clone()))).clone(),
         })
     }

@@ -69,17 +69,34 @@ fn run_to<T>(end: End, work: impl FnOnce() -> T) -> Result<T, Failure> {
 }
 
 /// Keeps the SQLSTATE of the report that is being made, if it is one that pgrx gives as XX000, which it does with every
-/// code that it doesn't know. WARNINGs come here too, and an error that PL/pgSQL raises again does not: so of those
-/// codes the last one counts.
+/// code that it doesn't know. WARNINGs come here too, and don't count; an error that PL/pgSQL raises again does not: so of
+/// the errors' codes the last one counts.
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn note_error_code(raised: *mut std::ffi::c_void) {
     // SAFETY: PostgreSQL calls this while it builds an error report, when geterrcode() has one to read, and only as
     // long as `run` is on the stack, whose `raised` this points to.
     unsafe {
         let code = pg_sys::geterrcode();
-        if PgSqlErrorCode::from(code) == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR {
+        if PgSqlErrorCode::from(code) == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR && is_error() {
             (*raised.cast::<Cell<i32>>()).set(code);
         }
+    }
+}
+
+/// Whether the report that is being made is an error.
+///
+/// # Safety
+/// A report is being made.
+unsafe fn is_error() -> bool {
+    // SAFETY: CopyErrorData wants to be outside of ErrorContext, where reports are made and callbacks run; the copy is
+    // freed before that is gone back to.
+    unsafe {
+        let context = pg_sys::MemoryContextSwitchTo(pg_sys::TopTransactionContext);
+        let report = pg_sys::CopyErrorData();
+        let is_error = (*report).elevel >= pg_sys::PGERROR as i32;
+        pg_sys::FreeErrorData(report);
+        pg_sys::MemoryContextSwitchTo(context);
+        is_error
     }
 }
 

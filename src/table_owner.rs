@@ -7,6 +7,7 @@ use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
+use crate::catalog::ask;
 use crate::error::Failure;
 use crate::home::Home;
 use crate::table::Table;
@@ -33,10 +34,10 @@ pub fn act_as<T>(home: &Home, tables: &[&CStr], work: impl FnOnce() -> T) -> Res
         }
     }
     let owner = owner.expect("there is a table to act on");
-    Ok(switched_to(home, owner, work))
+    Ok(switched_to(owner, work))
 }
 
-fn switched_to<T>(home: &Home, owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
+fn switched_to<T>(owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
     let mut user = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: saves and restores the user as SECURITY DEFINER does (fmgr_security_definer): on an error the abort of
@@ -50,17 +51,21 @@ fn switched_to<T>(home: &Home, owner: pg_sys::Oid, work: impl FnOnce() -> T) -> 
             inside |= pg_sys::SECURITY_RESTRICTED_OPERATION as i32;
         }
         pg_sys::SetUserIdAndSecContext(owner, inside);
-        let result = with_names_of(home, work);
+        let result = work();
         pg_sys::SetUserIdAndSecContext(user, context);
         result
     }
 }
 
-/// The owner's triggers seldom say which schema they mean. With the caller's search_path they would run what the caller
-/// has put in the way, as the owner. They find what lies beside the tables, and Supabase's place for extensions;
-/// temporary objects come last.
-fn with_names_of<T>(home: &Home, work: impl FnOnce() -> T) -> T {
-    let search_path = CString::new(format!("{}, extensions, pg_temp", home.quoted)).expect("no name holds a NUL");
+/// Runs `work`, which writes as the tables' owner, so that the owner's triggers find their names.
+///
+/// They seldom say which schema they mean. With the caller's search_path they would run what the caller has put in the
+/// way, as the owner. They find what lies beside the tables, and Supabase's place for extensions, unless somebody made that
+/// who is neither the owner nor a superuser; temporary objects come last.
+pub fn with_own_names<T>(home: &Home, work: impl FnOnce() -> T) -> T {
+    let extensions =
+        if ask(include_str!("../sql/pipeline/may_trust_extensions.sql"), &[]) { "extensions, " } else { "" };
+    let search_path = CString::new(format!("{}, {extensions}pg_temp", home.quoted)).expect("no name holds a NUL");
     // SAFETY: saves and restores the setting as a function's SET clause does (fmgr_security_definer): on an error the abort
     // of the (sub)transaction restores it. Both strings are NUL-terminated, and the value is copied.
     unsafe {

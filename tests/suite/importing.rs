@@ -1,5 +1,7 @@
 //! Importing: dedup, owners, banks, errors (sections 3 to 5 of the contract).
 
+use serde_json::Value;
+
 use crate::support::*;
 
 #[test]
@@ -271,7 +273,7 @@ fn an_errors_own_code_is_reported_whatever_was_warned_of_before_it_was_raised_ag
              BEGIN
                  RAISE EXCEPTION 'first' USING ERRCODE = '{code}';
              EXCEPTION WHEN OTHERS THEN
-                 RAISE WARNING 'cleaning up';
+                 RAISE WARNING 'cleaning up' USING ERRCODE = 'APP01';
                  RAISE;
              END $$;
              CREATE OR REPLACE TRIGGER again BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION again()"
@@ -369,4 +371,24 @@ fn without_dedup_index(owner: &mut Session) -> Uuid {
         })
         .collect();
     ids[1]
+}
+
+#[test]
+fn a_unique_violation_in_a_trigger_that_drops_the_row_is_an_error_never_a_skip() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.run(
+        "CREATE TABLE quarantine (external_id text PRIMARY KEY);
+         CREATE FUNCTION quarantine() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO quarantine VALUES (NEW.source_metadata ->> 'external_id'); RETURN NULL; END $$;
+         CREATE TRIGGER quarantine BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION quarantine()",
+    );
+    assert_failed(&owner.import(&record("x"), ALICE), "23505", "quarantine");
+    let batch = json!([record("y")]);
+    let result: Value = owner.value("SELECT run_pipeline_batch($1, $2)", &[&batch, &ALICE]);
+    assert_eq!(result["failed"], 1, "{result}");
+    // And a retry does not take it for done.
+    let result: Value = owner.value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
+    assert_eq!(result["failed"], 1, "{result}");
+    assert_eq!(owner.count("import_failures"), 1);
 }

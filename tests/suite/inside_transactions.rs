@@ -1,5 +1,7 @@
 //! run_pipeline inside other people's transactions.
 
+use serde_json::Value;
+
 use crate::support::*;
 
 #[test]
@@ -386,4 +388,26 @@ fn bank_and_vault_are_looked_up_once_where_nothing_happens_in_between() {
     owner.run("COMMIT");
     assert_eq!(owner.count("recordings"), 501);
     assert!(after - before < 100, "{} look-ups for 500 records", after - before);
+}
+
+#[test]
+fn a_command_that_is_under_way_counts() {
+    // Its rows are there for the record's look-ups, as each is written.
+    let db = Database::new();
+    let mut service = db.service_role();
+    let mut owner = db.table_owner();
+    let (bank, vault) = business_bank(&mut owner, ALICE);
+    let (other, _) = business_bank(&mut owner, BOB);
+    let into_vault = |id: &str| record_with(id, json!({"bank_id": bank, "vault_id": vault}));
+    assert_eq!(service.import(&into_vault("before"), ALICE)["warning"], Value::Null);
+    let result: Value = service.value(
+        "UPDATE vaults SET bank_id = $1 WHERE id = $2 RETURNING run_pipeline($3, $4)",
+        &[&other, &vault, &into_vault("meanwhile"), &ALICE],
+    );
+    assert!(result["warning"].is_string(), "{result}");
+    let result: Value = service.value(
+        "DELETE FROM bank_memberships WHERE bank_id = $1 RETURNING run_pipeline($2, $3)",
+        &[&bank, &into_vault("too late"), &ALICE],
+    );
+    assert_failed(&result, "42501", "not a member");
 }

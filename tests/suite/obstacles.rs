@@ -270,3 +270,16 @@ fn tables_of_another_owner_are_told() {
         1
     );
 }
+
+#[test]
+fn a_strangers_function_in_the_place_of_ours_is_told() {
+    let db = with_application();
+    db.superuser().run("GRANT CREATE ON SCHEMA public TO stranger");
+    let mut stranger = db.login("stranger");
+    stranger
+        .run("CREATE FUNCTION source_metadata_ordered(recordings) RETURNS json LANGUAGE sql AS 'SELECT NULL::json'");
+    let error = db.table_owner().error("SELECT connector_pipeline.bootstrap()", &[]);
+    assert!(error.detail().unwrap().contains("belongs to stranger"), "{error:?}");
+    run_each(&mut stranger, remedy(error.hint().unwrap()));
+    bootstrap(&mut db.table_owner());
+}

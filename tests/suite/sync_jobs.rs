@@ -249,3 +249,29 @@ fn a_retry_imports_without_a_new_fetch_and_removes_what_succeeded() {
     let others: Value = db.authenticated(BOB).value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
     assert_eq!(others["total"], 0);
 }
+
+#[test]
+fn a_failure_whose_record_has_come_in_by_another_way_is_done_with_the_next_retry() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    let bad = json!([record_with("x", json!({"title": 7}))]);
+    let result: Value = alice.value("SELECT run_pipeline_batch($1)", &[&bad]);
+    assert_eq!(result["failed"], 1);
+    let imported = alice.import_own(&record("x"));
+    assert_imported(&imported);
+    let result: Value = alice.value("SELECT retry_failed_imports()", &[]);
+    assert_eq!([&result["skipped"], &result["failed"]], [1, 0], "{result}");
+    assert_eq!(result["results"][0]["recordingId"], imported["recordingId"]);
+    assert_eq!(alice.count("import_failures"), 0);
+}
+
+#[test]
+fn a_failure_that_can_not_be_kept_is_told_in_its_result() {
+    let db = Database::new();
+    db.table_owner().run("REVOKE INSERT ON import_failures FROM authenticated");
+    let batch = json!([record("good"), record_with("bad", json!({"title": 7}))]);
+    let result: Value = db.authenticated(ALICE).value("SELECT run_pipeline_batch($1)", &[&batch]);
+    assert_eq!(result["results"][0]["warning"], Value::Null, "{result}");
+    let warning = result["results"][1]["warning"].as_str().unwrap_or_else(|| panic!("no warning: {result}"));
+    assert!(warning.contains("could not be kept") && warning.contains("import_failures"), "{result}");
+}

@@ -36,3 +36,27 @@ fn no_name_is_looked_up_by_the_callers_search_path() {
     }
     tour::call_everything_with(&db, "fathom", under_attack);
 }
+
+#[test]
+fn the_owners_triggers_find_no_schema_of_a_strangers() {
+    let db = Database::new();
+    db.superuser().run(&format!("GRANT CREATE ON DATABASE {} TO stranger", db.name()));
+    db.login("stranger").run(
+        "CREATE SCHEMA extensions; GRANT USAGE ON SCHEMA extensions TO PUBLIC;
+         CREATE FUNCTION extensions.upper(varchar) RETURNS text LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'trapped %', current_user; END $$",
+    );
+    let mut owner = db.table_owner();
+    owner.run(
+        "CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN NEW.name := upper(NEW.name::varchar); RETURN NEW; END $$;
+         CREATE TRIGGER shout BEFORE INSERT ON banks FOR EACH ROW EXECUTE FUNCTION shout()",
+    );
+    let mut alice = db.authenticated(ALICE);
+    alice.run("SET search_path = extensions, public");
+    alice.value::<Uuid>("SELECT ensure_personal_bank()", &[]);
+    // One that a superuser has made is Supabase's place for extensions.
+    db.superuser().run("ALTER SCHEMA extensions OWNER TO postgres");
+    let error = db.authenticated(BOB).error("SELECT ensure_personal_bank()", &[]);
+    assert!(error.message().contains("trapped app_owner"), "{error:?}");
+}
