@@ -59,7 +59,7 @@ export interface PipelineResult {
   error?: string;
   /** Of an error: its SQLSTATE, or PostgREST's code (`PGRST…`). None where the database could not be reached. */
   code?: string;
-  /** The recording is in; its vault entry is not, and why. */
+  /** The recording is in; its vault entry is not, and why. Of a failure in a batch: it is not kept, and why. */
   warning?: string;
   /** Keys of the record that the pipeline doesn't know: misspelt ones, say. */
   ignoredFields?: string[];
@@ -141,6 +141,8 @@ export async function checkDuplicate(
   sourceApp: string,
   externalId: string,
 ): Promise<{ isDuplicate: boolean; existingRecordingId?: string }> {
+  // Cleaned, as what is imported is, it would be another's id.
+  if (!isStorable(externalId)) return { isDuplicate: false };
   try {
     // Without a default in the database, a key that is left out would be another function.
     const args = { p_user_id: userId ?? null, p_source_app: sourceApp, p_external_id: externalId };
@@ -151,12 +153,14 @@ export async function checkDuplicate(
   }
 }
 
+/** What Supabase's API gives at most for an answer: the rest is left out without a word. */
+const MAX_ROWS = 1000;
+
 /**
  * Which of many recordings are imported already, so that what is known need not be fetched: their external ids, each with
  * the id of its recording. Never throws: where the look-up fails, none is known, and the failure is logged.
  *
  * @param userId the owner; `null` for the user whose JWT the client sends
- * @param externalIds 1,000 at most where the API gives no more rows, as Supabase's; those beyond are taken for new
  */
 export async function checkDuplicates(
   supabase: RpcClient,
@@ -165,9 +169,16 @@ export async function checkDuplicates(
   externalIds: string[],
 ): Promise<Map<string, string>> {
   try {
-    const args = { p_user_id: userId ?? null, p_source_app: sourceApp, p_external_ids: externalIds };
-    const rows = await call(supabase, "check_duplicates", args);
-    return new Map(rows.filter((row) => row.is_duplicate).map((row) => [row.external_id, row.existing_recording_id]));
+    const known = new Map<string, string>();
+    const ids = externalIds.filter(isStorable);
+    for (let from = 0; from < ids.length; from += MAX_ROWS) {
+      const p_external_ids = ids.slice(from, from + MAX_ROWS);
+      const args = { p_user_id: userId ?? null, p_source_app: sourceApp, p_external_ids };
+      for (const row of await call(supabase, "check_duplicates", args)) {
+        if (row.is_duplicate) known.set(row.external_id, row.existing_recording_id);
+      }
+    }
+    return known;
   } catch (error) {
     console.warn(`connector-pipeline: ${messageOf(error)}; all of ${sourceApp} are taken for new`);
     return new Map();
@@ -184,6 +195,8 @@ export async function insertRecording(
   userId: string | null,
   record: ConnectorRecord,
 ): Promise<{ id: string }> {
+  const refusal = refusalOf(record);
+  if (refusal) throw new PipelineError("insert_recording", { message: refusal.error, code: refusal.code }, 400);
   return await call(supabase, "insert_recording", { p_record: record, p_user_id: userId }) as { id: string };
 }
 
@@ -199,6 +212,8 @@ export async function runPipeline(
   record: ConnectorRecord,
 ): Promise<PipelineResult> {
   try {
+    const refusal = refusalOf(record);
+    if (refusal) return { success: false, error: refusal.error, code: refusal.code };
     return await call(supabase, "run_pipeline", { p_record: record, p_user_id: userId }) as unknown as PipelineResult;
   } catch (error) {
     const code = error instanceof PipelineError ? error.code : undefined;
@@ -208,7 +223,8 @@ export async function runPipeline(
 
 /**
  * Imports many records in one call and one transaction. One that is not good fails alone: its result says so, and it is
- * kept for {@link retryFailedImports}. Throws a {@link PipelineError} where the call fails, with none of the records in.
+ * kept for {@link retryFailedImports}; but not one whose id can't be sent (see `warning`). Throws a {@link PipelineError}
+ * where the call fails, with none of the records in.
  *
  * @param userId the owner of all; `null` for each record's `owner_user_id`, or the user whose JWT the client sends
  * @param options.syncJobId the job of {@link startSyncJob} to count them in
@@ -220,12 +236,17 @@ export async function runPipelineBatch(
   records: ConnectorRecord[],
   options: { syncJobId?: string; dryRun?: boolean } = {},
 ): Promise<BatchResult> {
-  return await call(supabase, "run_pipeline_batch", {
-    p_records: records,
+  // What is no array, the database refuses.
+  const refusals = Array.isArray(records) ? records.map(refusalOf) : [];
+  const batch = await call(supabase, "run_pipeline_batch", {
+    p_records: refusals.some(Boolean) ? records.filter((_, index) => !refusals[index]) : records,
     p_user_id: userId,
     p_sync_job_id: options.syncJobId,
     p_dry_run: options.dryRun,
   }) as unknown as BatchResult;
+  const sent = batch.results.values();
+  const results = records.map((_, index) => ({ ...(refusals[index] ?? sent.next().value!), index }));
+  return { ...batch, total: results.length, failed: batch.failed + refusals.filter(Boolean).length, results };
 }
 
 /**
@@ -294,10 +315,23 @@ async function call<Name extends keyof Functions>(
     if (storable) return await call(supabase, name, storable);
   }
   if (error) throw new PipelineError(name, error, status);
-  // None of them gives nothing: this answer is somebody else's.
-  if (data === null || data === undefined) throw new PipelineError(name, { message: "the answer is empty" }, status);
+  if (!ANSWERS[name]?.(data)) throw new PipelineError(name, { message: "the answer is not the database's" }, status);
   return data as NonNullable<Functions[Name]["Returns"]>;
 }
+
+const has = (key: string) => (answer: unknown) => key in Object(answer);
+
+/** By what the answers are known: a proxy's or a gateway's `{}` is not to be taken for one, nor an empty one. */
+const ANSWERS: { [Name in keyof Functions]?: (answer: unknown) => boolean } = {
+  check_duplicate: has("isDuplicate"),
+  check_duplicates: Array.isArray,
+  insert_recording: has("id"),
+  run_pipeline: has("success"),
+  run_pipeline_batch: has("results"),
+  start_sync_job: (answer) => typeof answer === "string",
+  finish_sync_job: has("status"),
+  retry_failed_imports: has("results"),
+};
 
 /** From PostgreSQL for NUL, from PostgreSQL for half of a character, and the same from PostgREST before it gets there. */
 const REFUSED_AS_TEXT = ["22P05", "22P02", "PGRST102"];
@@ -309,8 +343,35 @@ const REFUSED_AS_TEXT = ["22P05", "22P02", "PGRST102"];
  */
 function withoutUnstorable<Value>(value: Value): Value | undefined {
   const json = JSON.stringify(value);
-  const storable = json.replace(/\\(u0000|ud[89a-f]..|.)/g, (escape, name) => name.length > 1 ? "\\ufffd" : escape);
-  return storable === json ? undefined : JSON.parse(storable);
+  const storable = cleaned(JSON.parse(json)) as Value;
+  return JSON.stringify(storable) === json ? undefined : storable;
+}
+
+function cleaned(value: unknown): unknown {
+  // replaceAll() would take three times as long, and four times the memory, for megabytes of NULs.
+  if (typeof value === "string") return value.split("\0").join("\ufffd").toWellFormed();
+  if (Array.isArray(value)) return value.map(cleaned);
+  if (!(value instanceof Object)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleaned(key), cleaned(item)]));
+}
+
+function isStorable(value: unknown): boolean {
+  return typeof value !== "string" || cleaned(value) === value;
+}
+
+/**
+ * Why a record can't be sent at all: with U+FFFD in the key that it is known by, two recordings would be one. Nor can it be
+ * kept as a failed import, for the same reason.
+ */
+function refusalOf(record: ConnectorRecord): Omit<BatchEntry, "index"> & { error: string; code: string } | undefined {
+  const key = (["external_id", "source_app"] as const).find((key) => !isStorable(record?.[key]));
+  return key && {
+    success: false,
+    externalId: null,
+    error: `invalid record: ${key} ${JSON.stringify(record[key])} has a NUL or half of a character`,
+    code: "22023",
+    warning: "it can't be kept among the failed imports",
+  };
 }
 
 function messageOf(error: unknown): string {

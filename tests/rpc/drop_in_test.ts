@@ -306,8 +306,86 @@ Deno.test("a batch or a sync job that fails as a whole can't be taken for done",
 Deno.test("an answer that is not the database's is no success", async () => {
   const proxy = clientOf(anonKey, () => Promise.resolve(new Response(null, { status: 204 })));
   const result = await runPipeline(proxy, crypto.randomUUID(), good);
-  assert.deepEqual([result.success, result.error], [false, "run_pipeline: the answer is empty"]);
+  assert.deepEqual([result.success, result.error], [false, "run_pipeline: the answer is not the database's"]);
   await assert.rejects(runPipelineBatch(proxy, null, [good]), { name: "PipelineError", status: 204 });
+});
+
+Deno.test("nor is an answer of something in between", async (t) => {
+  for (const [body, status] of [["[]", 404], ["{}", 200], ["[]", 200], ["null", 200]] as const) {
+    await t.step(`${status} ${body}`, async () => {
+      const proxy = clientOf(anonKey, () => Promise.resolve(new Response(body, { status })));
+      assert.equal((await runPipeline(proxy, null, good)).success, false);
+      const calls = [
+        () => runPipelineBatch(proxy, null, [good]),
+        () => insertRecording(proxy, null, good),
+        () => startSyncJob(proxy, null, "zoom"),
+        () => finishSyncJob(proxy, crypto.randomUUID()),
+        () => retryFailedImports(proxy, null),
+      ];
+      for (const call of calls) await assert.rejects(call, { name: "PipelineError" });
+      await warningsOf(async () => {
+        assert.deepEqual(await checkDuplicate(proxy, null, "zoom", "a"), { isDuplicate: false });
+        assert.deepEqual(await checkDuplicates(proxy, null, "zoom", ["a"]), new Map());
+      });
+    });
+  }
+});
+
+Deno.test("two recordings whose ids differ in what can't be stored are never made one", async () => {
+  const user = await newUser();
+  await insertRecording(user.supabase, null, { ...good, external_id: "a\ufffdb" });
+  const odd = ["talk \ud83c", "talk \ud83d", "a\0b"].map((external_id) => ({ ...good, external_id }));
+  const cut = { ...good, external_id: "cut", title: "so funny \ud83d" };
+  const elsewhere = { ...good, external_id: "c", source_app: "z\0om" };
+  const batch = await runPipelineBatch(user.supabase, null, [good, ...odd, cut, bad, elsewhere]);
+  assert.deepEqual([batch.total, batch.imported, batch.skipped, batch.failed], [7, 2, 0, 5]);
+  assert.deepEqual(batch.results.map(({ index, success }) => [index, success]), [
+    ...[[0, true], [1, false], [2, false], [3, false], [4, true], [5, false], [6, false]],
+  ]);
+  assert.deepEqual(batch.results.map(({ externalId }) => externalId), ["a", null, null, null, "cut", "bad", null]);
+  for (const result of [batch.results[1], batch.results[6]]) {
+    assert.equal(result.code, "22023");
+    assert.match(result.error!, /NUL or half of a character/);
+    // Nobody is to take it for kept.
+    assert.ok(result.warning);
+  }
+  for (const record of odd) {
+    const { success, code } = await runPipeline(user.supabase, null, record);
+    assert.deepEqual([success, code], [false, "22023"]);
+    await assert.rejects(insertRecording(user.supabase, null, record), { name: "PipelineError", code: "22023" });
+    assert.equal((await checkDuplicate(user.supabase, null, "fathom", record.external_id)).isDuplicate, false);
+  }
+  const known = await checkDuplicates(user.supabase, null, "fathom", [...odd.map((record) => record.external_id), "a"]);
+  assert.deepEqual([...known.keys()], ["a"]);
+  assert.equal((await recordingsOf(user.id)).length, 3);
+});
+
+Deno.test("checkDuplicates knows all of more ids than the API gives rows", async () => {
+  const user = await newUser();
+  const ids = Array.from({ length: 2100 }, (_, n) => `${n}`);
+  await runPipelineBatch(user.supabase, null, [0, 999, 1000, 2099].map((n) => ({ ...good, external_id: `${n}` })));
+  const known = await checkDuplicates(user.supabase, null, "fathom", ids);
+  assert.deepEqual([...known.keys()], ["0", "999", "1000", "2099"]);
+});
+
+Deno.test("the service role looks up, counts and retries for the user that it names", async () => {
+  const user = await newUser();
+  const { id } = await insertRecording(service, user.id, good);
+  const duplicate = { isDuplicate: true, existingRecordingId: id };
+  assert.deepEqual(await checkDuplicate(service, user.id, "fathom", "a"), duplicate);
+  assert.deepEqual(await checkDuplicates(service, user.id, "fathom", ["a", "b"]), new Map([["a", id]]));
+  await runPipelineBatch(service, user.id, [bad, { ...bad, external_id: "worse" }]);
+  assert.equal((await retryFailedImports(service, user.id, { limit: 1 })).total, 1);
+  assert.equal((await retryFailedImports(service, user.id)).total, 2);
+  const job = await startSyncJob(service, user.id, "fathom", ["a", "b"]);
+  const { data } = await user.supabase.from("sync_jobs").select("id, progress_total");
+  assert.deepEqual(data, [{ id: job, progress_total: 2 }]);
+});
+
+Deno.test("an error has the details and the hint of the database", async () => {
+  const answer = { message: "m", code: "42P01", details: "the details", hint: "the hint" };
+  const client = clientOf(anonKey, () => Promise.resolve(Response.json(answer, { status: 404 })));
+  await assert.rejects(startSyncJob(client, null, "zoom"), { details: "the details", hint: "the hint", status: 404 });
 });
 
 Deno.test("any client of supabase-js 2 will do", async () => {

@@ -75,6 +75,13 @@ Deno.test("fathom-webhook imports for its user, with the service key", async () 
   assert.equal(count, 1);
 });
 
+Deno.test("fathom-webhook doesn't start without its user or its secret", async () => {
+  const complete = { SUPABASE_URL: "http://127.0.0.1", SUPABASE_SERVICE_ROLE_KEY: serviceKey };
+  for (const name of ["FATHOM_WEBHOOK_SECRET", "FATHOM_WEBHOOK_USER_ID"]) {
+    await assert.rejects(serve("fathom-webhook", { ...complete, [name]: "x" }), /did not start.*have to be set/s);
+  }
+});
+
 Deno.test("zoom-sync runs as the user who calls, and tells where Zoom can't be reached", async () => {
   await using api = await project();
   await using server = await serve("zoom-sync", { SUPABASE_URL: api.url, SUPABASE_ANON_KEY: anonKey });

@@ -6,6 +6,7 @@ import {
   type Answer,
   call,
   clientOf,
+  database,
   jwt,
   meanwhile,
   newUser,
@@ -14,6 +15,7 @@ import {
   service,
   whileInserting,
 } from "./support.ts";
+import { Postgrest } from "./postgrest.ts";
 
 const ann = await newUser();
 const ben = await newUser();
@@ -47,6 +49,24 @@ const insertWithout = async (done: string, undone: string): Promise<Answer> => {
   return answer!;
 };
 
+/** Two inserts by one connection that waits for a lock: the one that has none is answered first. */
+const insertBeside = async (): Promise<Answer> => {
+  const pool = { PGRST_DB_POOL: "1", PGRST_DB_POOL_ACQUISITION_TIMEOUT: "1" };
+  await using api = new Postgrest("rpc", "public", pool);
+  await api.told("Schema cache loaded");
+  const insertInto = (externalId: string) =>
+    call(api.supabase(ann.token), "insert_recording", { p_record: record(externalId) });
+  await using sql = database();
+  let calls: Promise<Answer>[] = [];
+  const answer = await sql.begin(async (locking) => {
+    await locking`LOCK TABLE public.recordings`;
+    calls = ["one", "other"].map(insertInto);
+    return await Promise.race(calls);
+  });
+  await Promise.all(calls);
+  return answer;
+};
+
 const provocations: Record<string, () => Promise<Answer>> = {
   "22023 400": () => insert(" "),
   "22004 400": () => call(ann.supabase, "insert_recording", { p_record: null }),
@@ -76,6 +96,10 @@ const provocations: Record<string, () => Promise<Answer>> = {
   "40P01 500": raised("40P01"),
   "55P03 500": raised("55P03"),
   "57014 500": raised("57014"),
+  "54000 413": raised("54000"),
+  "57P01 503": raised("57P01"),
+  "P0002 500": raised("P0002"),
+  "PGRST003 504": insertBeside,
   "53xxx 503": raised("53100"),
   "58xxx 500": raised("58030"),
   "XXxxx 500": raised("XX000"),

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { Webhook } from "standardwebhooks";
 import { receiveMeeting } from "../../typescript/examples/fathom-webhook/receive-meeting.ts";
-import { anonKey, clientOf, newUser, service } from "./support.ts";
+import { anonKey, clientOf, keepingNothing, newUser, service, serviceKey } from "./support.ts";
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const meeting = await Deno.readTextFile(new URL("fixtures/fathom/new-meeting-content-ready.json", import.meta.url));
@@ -67,6 +67,10 @@ Deno.test("a meeting is imported when Fathom says that it is ready, once however
     "Ann Lee: Let's look at the budget once more.\nEmeka Okafor: I agree: “Größe” matters 🙂.",
   );
   assert.match(recording.summary, /^## Summary/);
+  const { recording_start_time, recording_end_time, share_url } = JSON.parse(meeting);
+  assert.equal(Date.parse(recording.recording_start_time), Date.parse(recording_start_time));
+  assert.equal(Date.parse(recording.recording_end_time), Date.parse(recording_end_time));
+  assert.equal(recording.video_url, share_url);
   assert.equal(recording.source_metadata.recorded_by.email, "ann@northwind.example");
   assert.equal(recording.source_metadata.transcript, undefined);
 });
@@ -116,6 +120,9 @@ Deno.test("a meeting that is refused is kept, and Fathom need not send it again"
     ["no id", { recording_id: undefined }, /external_id/],
     ["ends before it begins", { recording_end_time: "2026-03-01T00:00:00Z" }, /duration/],
     ["no title", { title: undefined, meeting_title: undefined }, /title/],
+    ["an id that is none", { recording_id: {} }, /external_id/],
+    ["an id that JavaScript has rounded", { recording_id: 2 ** 53 }, /external_id/],
+    ["a transcript that is none", { transcript: {} }, /full_transcript/],
   ];
   for (const [what, changes, error] of table) {
     await t.step(what, async () => {
@@ -143,9 +150,42 @@ Deno.test("a meeting that the database did not take is asked for again", async (
   assert.equal((await receive(request(), service, user.id)).status, 200);
 });
 
+Deno.test("two ids that JavaScript takes for one number are two meetings", async () => {
+  const user = await newUser();
+  for (const recording_id of ["18446744073709551616", "18446744073709551617"]) {
+    const answer = await (await receive(request({ body: changed({ recording_id }) }), service, user.id)).json();
+    assert.deepEqual([answer.success, answer.externalId], [true, recording_id]);
+  }
+});
+
+Deno.test("lines without a speaker or a text keep no meeting out", async () => {
+  const user = await newUser();
+  const transcript = [{ speaker: null, text: "hello" }, null, { speaker: {} }, {
+    speaker: { display_name: "Ann" },
+    text: "!",
+  }];
+  assert.equal((await receive(request({ body: changed({ transcript }) }), service, user.id)).status, 200);
+  const { data } = await user.supabase.from("recordings").select("full_transcript").throwOnError();
+  assert.deepEqual(data, [{ full_transcript: "?: hello\n?: \n?: \nAnn: !" }]);
+});
+
+Deno.test("a meeting that is refused and could not be kept is asked for again", async () => {
+  const user = await newUser();
+  const refused = request({ body: changed({ recording_start_time: "2026-03-02" }) });
+  assert.equal((await receive(refused, clientOf(serviceKey, keepingNothing), user.id)).status, 503);
+});
+
+Deno.test("what is too large for a meeting is not looked at, and no more than a few signatures are", async () => {
+  const user = await newUser();
+  const large = request({ body: changed({ padding: "x".repeat(10 * 1024 * 1024) }) });
+  assert.equal((await receive(large, service, user.id)).status, 413);
+  const signature = `${"v1,x ".repeat(10)}${request().headers.get("webhook-signature")}`;
+  assert.equal((await receive(request({ headers: { "webhook-signature": signature } }), service, user.id)).status, 401);
+});
+
 Deno.test("what is signed and no meeting is told apart", async () => {
   const user = await newUser();
-  for (const body of ["hello", "null", '{"transcript": 1}']) {
+  for (const body of ["hello", "null", "[]", '"meeting"']) {
     assert.equal((await receive(request({ body }), service, user.id)).status, 400);
   }
   assert.equal((await receive(new Request("http://127.0.0.1/fathom-webhook"), service, user.id)).status, 405);

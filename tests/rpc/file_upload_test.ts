@@ -56,6 +56,7 @@ Deno.test("what can't be a transcript is refused, and told why", async (t) => {
   const user = await newUser();
   const table: [string, Request, number][] = [
     ["a recording", upload(new Uint8Array([0x49, 0x44, 0x33, 0xff, 0xfb])), 415],
+    ["a recording that happens to be UTF-8", upload("RIFF\0\0\0WAVE"), 415],
     ["a large file", upload("x".repeat(10 * 1024 * 1024 + 1)), 413],
     ["no file", new Request("http://127.0.0.1/", { method: "POST", body: new FormData() }), 400],
     ["no form", new Request("http://127.0.0.1/", { method: "POST", body: "hello" }), 400],
@@ -86,5 +87,14 @@ Deno.test("who is not signed in, or no longer, imports nothing", async (t) => {
       const response = await importUpload(upload(transcript), supabase);
       assert.deepEqual([response.status, Object.keys(await response.json())], [status, ["error"]]);
     });
+  }
+});
+
+Deno.test("a page of another origin may send a file, and sees what became of it", async () => {
+  const user = await newUser();
+  for (const request of [new Request("http://127.0.0.1/", { method: "OPTIONS" }), upload(transcript), upload("\0")]) {
+    const { headers } = await importUpload(request, user.supabase);
+    assert.equal(headers.get("Access-Control-Allow-Origin"), "*");
+    assert.match(headers.get("Access-Control-Allow-Headers")!, /authorization.*content-type/);
   }
 });

@@ -29,12 +29,13 @@ export class Postgrest implements AsyncDisposable {
   #program: Deno.ChildProcess;
   #log: AsyncIterator<string>;
 
-  constructor(database: string, schemas: string) {
+  constructor(database: string, schemas: string, settings: Record<string, string> = {}) {
     this.#program = new Deno.Command(Deno.env.get("CONNECTOR_PIPELINE_TEST_POSTGREST")!, {
       env: {
         PGRST_DB_URI: `host=${sockets} user=authenticator dbname=${database}`,
         PGRST_DB_SCHEMAS: schemas,
         PGRST_SERVER_UNIX_SOCKET: this.#socket,
+        ...settings,
       },
       stdin: "null",
       stdout: "null",

@@ -2,7 +2,17 @@
 
 import assert from "node:assert/strict";
 import { syncZoom } from "../../typescript/examples/zoom-sync/sync-zoom.ts";
-import { anonKey, clientOf, database, fetchThrough, jwt, newUser, sockets, type User } from "./support.ts";
+import {
+  anonKey,
+  clientOf,
+  database,
+  fetchThrough,
+  jwt,
+  keepingNothing,
+  newUser,
+  sockets,
+  type User,
+} from "./support.ts";
 
 const fixtures = new URL("fixtures/zoom/", import.meta.url);
 const read = (name: string) => Deno.readTextFile(new URL(name, fixtures));
@@ -12,27 +22,43 @@ const pages: Record<string, string> = {
   "Tva2CuIdTgsv8wAnhyAdU3m06Y2HuLQtlh3": "recordings-page-2.json",
 };
 
-type Answer = (path: string, page: string) => Promise<Response | undefined> | Response | undefined;
+type Answer = (path: string, page: string, origin: string) => Promise<Response | undefined> | Response | undefined;
 
-/** Zoom, as far as it is recorded; `instead` answers in its place, where it does. To be closed: `await using`. */
+/** Zoom, as it answers in the fixtures; `instead` answers in its place, where it does. To be closed: `await using`. */
 function zoom(instead: Answer = () => undefined) {
   const asked: string[] = [];
+  const days: (string | null)[] = [];
   const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   const server = Deno.serve(listening, async (request) => {
     const { pathname, searchParams, origin } = new URL(request.url);
     const page = searchParams.get("next_page_token") ?? "";
+    if (searchParams.has("from")) days.push(searchParams.get("from"), searchParams.get("to"));
     asked.push(pathname.replace("/users/me/recordings", `recordings ${page}`).trim());
     if (request.headers.get("Authorization") !== "Bearer zoom's token") {
       return new Response(await read("expired-token.json"), { status: 401 });
     }
-    const answer = await instead(pathname, page);
+    const answer = await instead(pathname, page, origin);
     if (answer) return answer;
     if (pathname !== "/users/me/recordings") return new Response(await read(pathname.split("/").at(-1)!));
     return new Response((await read(pages[page])).replaceAll("{zoom}", origin));
   });
   const api = `http://127.0.0.1:${server.addr.port}`;
-  return { api, asked, [Symbol.asyncDispose]: () => server.shutdown() };
+  return { api, asked, days, [Symbol.asyncDispose]: () => server.shutdown() };
 }
+
+/** A page of these alone, made of the first meeting of the fixtures. */
+async function pageOf(...changes: Record<string, unknown>[]): Promise<(origin: string) => Response> {
+  const [meeting] = JSON.parse(await read("recordings-page-1.json")).meetings;
+  const page = JSON.stringify({ meetings: changes.map((change) => ({ ...meeting, ...change })), next_page_token: "" });
+  return (origin) => new Response(page.replaceAll("{zoom}", origin));
+}
+
+const transcriptAt = (download_url: string | undefined, recording_start?: string) => ({
+  file_type: "TRANSCRIPT",
+  status: "completed",
+  download_url,
+  recording_start,
+});
 
 async function sync(user: User, api: string, body: unknown = { zoomToken: "zoom's token" }) {
   const request = new Request("http://127.0.0.1/zoom-sync", { method: "POST", body: JSON.stringify(body) });
@@ -69,6 +95,9 @@ Deno.test("all pages of Zoom's recordings are imported, with their transcripts",
   assert.equal(source.error_message, null);
   const [first, second, third] = recordings;
   assert.deepEqual([first.title, first.duration, first.owner_user_id], ["Product and sales", 35 * 60, user.id]);
+  assert.equal(Date.parse(first.recording_start_time), Date.parse("2026-02-04T15:00:12Z"));
+  assert.equal(first.video_url, "https://us02web.zoom.us/rec/share/product-and-sales");
+  assert.deepEqual(first.source_metadata.recording_files, ["MP4", "M4A", "TRANSCRIPT", "TIMELINE", "CC"]);
   assert.equal(
     first.full_transcript,
     "Ann Lee: Good morning everybody.\nBen Ortiz: Morning. Shall we begin with the numbers?\n" +
@@ -170,6 +199,8 @@ Deno.test("a recording that Zoom is not done with is left for the next run", asy
   const table: [string, unknown, string][] = [
     ["one without a transcript, an hour old", { ...quick, start_time: hourAgo }, "0 new, 0 skipped, 0 failed"],
     ["one without a transcript, of last month", quick, "1 new, 0 skipped, 0 failed"],
+    ["one without a duration", { ...quick, duration: undefined }, "1 new, 0 skipped, 0 failed"],
+    ["one without a start, which is refused", { ...quick, start_time: undefined }, "0 new, 0 skipped, 1 failed"],
     [
       "one that is being processed",
       { ...quick, recording_files: [{ ...quick.recording_files[0], status: "processing" }] },
@@ -222,4 +253,86 @@ Deno.test("whoever is not signed in starts no run", async () => {
   }
   assert.equal((await sync(user, server.api, {})).status, 400);
   assert.deepEqual(server.asked, []);
+});
+
+Deno.test("what was stopped and started again has all of its transcripts, in their order", async () => {
+  const user = await newUser();
+  const page = await pageOf({
+    recording_files: [
+      transcriptAt("{zoom}/contoso-demo.vtt", "2026-02-04T15:40:00Z"),
+      transcriptAt("{zoom}/product-and-sales.vtt", "2026-02-04T15:00:12Z"),
+    ],
+  });
+  await using server = zoom((path, _, origin) => path.startsWith("/users") ? page(origin) : undefined);
+  await sync(user, server.api);
+  const { recordings: [{ full_transcript }] } = await hub(user);
+  assert.match(full_transcript, /^Ann Lee: Good morning[^]*northwind[^]*\nFreja Lindqvist: [^]*the old one\?$/);
+});
+
+Deno.test("a transcript that can't be had keeps its recording out alone, whatever comes in its place", async (t) => {
+  const table: [string, string | undefined, RegExp][] = [
+    ["a page to sign in", "{zoom}/sign-in", /^bad: Zoom: 200 this is no transcript: <!DOCTYPE html>/],
+    ["no address", undefined, /^bad: Invalid URL/],
+    ["an address that nobody listens at", "http://127.0.0.1:1/gone.vtt", /^bad: /],
+    ["no answer in time", "{zoom}/never", /^bad: .*timeout/],
+  ];
+  for (const [what, address, problem] of table) {
+    await t.step(what, async () => {
+      const user = await newUser();
+      const page = await pageOf({ uuid: "bad", topic: "bad", recording_files: [transcriptAt(address)] }, {});
+      const answered = Promise.withResolvers<Response>();
+      await using server = zoom((path, _, origin) => {
+        if (path.startsWith("/users")) return page(origin);
+        if (path === "/never") return answered.promise;
+        return path === "/sign-in" ? new Response("<!DOCTYPE html>Sign in") : undefined;
+      });
+      const { status, answer } = await withHaste(() => sync(user, server.api));
+      answered.resolve(new Response());
+      assert.deepEqual([status, answer.status, answer.message], [502, "failed", "1 new, 0 skipped, 0 failed"]);
+      assert.equal(answer.problems.length, 1);
+      assert.match(answer.problems[0], problem);
+    });
+  }
+});
+
+/** Runs `work` with time limits of half a second at most. */
+async function withHaste<Result>(work: () => Promise<Result>): Promise<Result> {
+  const timeout = AbortSignal.timeout;
+  AbortSignal.timeout = (limit) => timeout.call(AbortSignal, Math.min(limit, 500));
+  try {
+    return await work();
+  } finally {
+    AbortSignal.timeout = timeout;
+  }
+}
+
+Deno.test("pages that repeat end the run", async () => {
+  const user = await newUser();
+  await using server = zoom((_, page) => Response.json({ meetings: [], next_page_token: page === "a" ? "b" : "a" }));
+  const { answer } = await sync(user, server.api);
+  assert.deepEqual([answer.status, answer.problems], ["failed", ["Zoom: 200 the pages repeat"]]);
+  assert.equal(server.asked.length, 3);
+});
+
+Deno.test("Zoom is asked for the days that are wanted, else for the last 30", async () => {
+  const user = await newUser();
+  await using server = zoom(() => Response.json({ meetings: [], next_page_token: "" }));
+  const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
+  await sync(user, server.api);
+  assert.deepEqual(server.days.splice(0), [daysAgo(30), daysAgo(0)]);
+  await sync(user, server.api, { zoomToken: "zoom's token", from: "2026-01-01", to: "2026-01-31" });
+  assert.deepEqual(server.days.splice(0), ["2026-01-01", "2026-01-31"]);
+  for (const [from, to] of [["2026-01-01", "2026-03-01"], ["2026-01-02", "2026-01-01"], ["May", "someday"]]) {
+    assert.equal((await sync(user, server.api, { zoomToken: "zoom's token", from, to })).status, 400);
+  }
+  assert.deepEqual(server.days, []);
+});
+
+Deno.test("a failure that could not be kept is told as a problem", async () => {
+  const user = await newUser();
+  const page = await pageOf({ duration: -1 });
+  await using server = zoom((path, _, origin) => path.startsWith("/users") ? page(origin) : undefined);
+  const { answer } = await sync({ ...user, supabase: clientOf(user.token, keepingNothing) }, server.api);
+  assert.equal(answer.problems.length, 1);
+  assert.match(answer.problems[0], /^4444AAAiAAAAAiAiAiiAii==: .*duration.*; not kept$/);
 });

@@ -3,19 +3,33 @@ import { type ConnectorRecord, PipelineError, runPipelineBatch } from "../../con
 
 const MEGABYTE = 1024 * 1024;
 
+/** A page of the application has another origin: without these, its browser sends no file and shows no answer. */
+const corsHeaders = {
+  "Access-Control-Allow-Origin": "*",
+  "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type",
+};
+
 /** Imports the file of one form: 201 where it is new, 200 where it was there already, else what is wrong with it. */
 export async function importUpload(request: Request, supabase: SupabaseClient): Promise<Response> {
+  const response = request.method === "OPTIONS" ? new Response("ok") : await answer(request, supabase);
+  for (const [name, value] of Object.entries(corsHeaders)) response.headers.set(name, value);
+  return response;
+}
+
+async function answer(request: Request, supabase: SupabaseClient): Promise<Response> {
   const form = await request.formData().catch(() => null);
   const file = form?.get("file");
   if (!form || !(file instanceof File)) return refuse(400, 'a form with a "file" is wanted');
   if (file.size > 10 * MEGABYTE) return refuse(413, `${file.name} has more than 10 MB`);
   const content = await file.arrayBuffer();
-  let transcript;
+  let transcript: string | undefined;
   try {
     transcript = new TextDecoder("utf-8", { fatal: true }).decode(content);
   } catch {
-    return refuse(415, `${file.name} is not text in UTF-8`);
+    // Told below.
   }
+  // Text has no NUL, which PostgreSQL could not store; recordings are full of them.
+  if (transcript === undefined || transcript.includes("\0")) return refuse(415, `${file.name} is not text in UTF-8`);
   try {
     // A batch of one, for it keeps what failed: the transcript is not lost with the page that sent it.
     const record = { ...recordOf(form, file, transcript), external_id: await hashOf(content) };
