@@ -1,14 +1,43 @@
-// The examples as Supabase runs them: each index.ts in a process of its own, which finds the project in its environment.
+// The examples as Supabase runs them: each copied as it says, and in a process of its own, which finds the project in its
+// environment.
 
 import assert from "node:assert/strict";
 import { Webhook } from "standardwebhooks";
-import { anonKey, jwt, newUser, project, serviceKey } from "./support.ts";
+import { anonKey, jwt, newUser, project, serviceKey, sockets } from "./support.ts";
+
+const sources = new URL("../../typescript/", import.meta.url).pathname;
+const functions = `${sockets}/functions`;
+
+/** Puts a function and the module where Supabase has them, with the import mended; gives its index.ts. */
+async function copy(name: string): Promise<string> {
+  for (const folder of ["_shared", name]) await Deno.mkdir(`${functions}/${folder}`, { recursive: true });
+  for (const file of ["connector-pipeline.ts", "database.types.ts"]) {
+    await Deno.writeTextFile(`${functions}/_shared/${file}`, await Deno.readTextFile(sources + file));
+  }
+  // What has been downloaded for the tests is what is locked for them.
+  await Deno.writeTextFile(`${functions}/deno.lock`, await Deno.readTextFile(`${sources}../deno.lock`));
+  for await (const { name: file } of Deno.readDir(`${sources}examples/${name}`)) {
+    const source = await Deno.readTextFile(`${sources}examples/${name}/${file}`);
+    const mended = source.replace("../../connector-pipeline.ts", "../_shared/connector-pipeline.ts");
+    await Deno.writeTextFile(`${functions}/${name}/${file}`, mended);
+  }
+  return `${functions}/${name}/index.ts`;
+}
 
 /** Serves a function. To be closed: `await using`. */
 async function serve(name: string, env: Record<string, string>) {
-  const entry = new URL(`../../typescript/examples/${name}/index.ts`, import.meta.url).pathname;
+  const entry = await copy(name);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--frozen", "--no-prompt", "--allow-env", "--allow-net=127.0.0.1", entry],
+    args: [
+      "run",
+      "--check",
+      `--lock=${functions}/deno.lock`,
+      "--cached-only",
+      "--no-prompt",
+      "--allow-env",
+      "--allow-net=127.0.0.1",
+      entry,
+    ],
     env: { ...env, DENO_SERVE_ADDRESS: "tcp:127.0.0.1:0", NO_COLOR: "1" },
     stdout: "null",
     stderr: "piped",
