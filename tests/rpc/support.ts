@@ -54,17 +54,6 @@ export function rest(path: string, token: string, init: RequestInit = {}): Promi
   return fetchRest(`${url}/rest/v1/${path}`, { ...init, headers: { ...headers, ...init.headers } });
 }
 
-/** A way to the API of a database that could keep no failed import, and says so of each. */
-export const keepingNothing: typeof fetch = async (input, init) => {
-  const response = await fetchRest(input, init);
-  if (!String(input).endsWith("run_pipeline_batch")) return response;
-  const { results, ...batch } = await response.json();
-  const warned = results.map((result: { error?: string }) =>
-    result.error ? { ...result, warning: "not kept" } : result
-  );
-  return Response.json({ ...batch, results: warned });
-};
-
 /** An address like that of a Supabase project, for code that makes its own client. To be closed: `await using`. */
 export function project(): { url: string } & AsyncDisposable {
   const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
@@ -91,6 +80,13 @@ export async function meanwhile(done: string, undone: string, work: () => Promis
   } finally {
     await sql.unsafe(undone);
   }
+}
+
+/** Has the database keep no failed imports while `work` runs. */
+export function whileNothingIsKept(work: () => Promise<void>): Promise<void> {
+  const on = "INSERT ON public.import_failures";
+  const callers = "authenticated, service_role";
+  return meanwhile(`REVOKE ${on} FROM ${callers}`, `GRANT ${on} TO ${callers}`, work);
 }
 
 /** Runs a statement of PL/pgSQL before each insert of a user's recordings, while `work` runs. */
