@@ -25,9 +25,12 @@ BEGIN
         RETURN jsonb_build_object('success', false, 'skipped', true, 'recordingId', existing);
     END IF;
     bank := ensure_personal_bank(owner);
-    INSERT INTO recordings (bank_id, owner_user_id, title, source_app, source_metadata)
+    INSERT INTO recordings (
+        bank_id, owner_user_id, title, full_transcript, recording_start_time, source_app, source_metadata
+    )
     VALUES (
-        bank, owner, p_record ->> 'title', p_record ->> 'source_app',
+        bank, owner, p_record ->> 'title', p_record ->> 'full_transcript',
+        (p_record ->> 'recording_start_time')::timestamptz, p_record ->> 'source_app',
         jsonb_build_object('external_id', p_record ->> 'external_id')
     )
     RETURNING id INTO existing;

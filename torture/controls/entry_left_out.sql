@@ -3,7 +3,7 @@ CREATE FUNCTION lose_entry() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    DELETE FROM vault_entries WHERE id = NEW.id AND random() < 0.05;
+    DELETE FROM vault_entries WHERE id = NEW.id AND random() < 0.3;
     RETURN NULL;
 END
 $$;

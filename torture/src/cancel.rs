@@ -68,6 +68,7 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
         })?;
         tally.add(&history);
         run.history = history;
+        run.check_answers(&shared, checks);
         properties::check(&run.server, &run.history, SITUATION, checks)?;
         if checks.violations.is_empty() {
             properties::settle(&run.server, checks)?;

@@ -12,6 +12,8 @@ pub enum Property {
     NothingElse,
     AllOrNothing,
     Entries,
+    Contents,
+    Places,
     Sums,
     Deserved,
     Errors,
@@ -22,15 +24,18 @@ pub enum Property {
     Backfills,
     Replay,
     Storage,
+    Answers,
 }
 
 impl Property {
-    pub const ALL: [Property; 15] = [
+    pub const ALL: [Property; 18] = [
         Property::Once,
         Property::Acknowledged,
         Property::NothingElse,
         Property::AllOrNothing,
         Property::Entries,
+        Property::Contents,
+        Property::Places,
         Property::Sums,
         Property::Deserved,
         Property::Errors,
@@ -41,6 +46,7 @@ impl Property {
         Property::Backfills,
         Property::Replay,
         Property::Storage,
+        Property::Answers,
     ];
 }
 
@@ -52,6 +58,10 @@ impl fmt::Display for Property {
             Property::NothingElse => "every row was acknowledged, or its commit was told to nobody",
             Property::AllOrNothing => "a transaction leaves all or nothing, an error leaves nothing",
             Property::Entries => "every recording has its vault entry or its warning, no entry is without recording",
+            Property::Contents => "every recording has the contents of its record",
+            Property::Places => {
+                "every recording is in its owner's bank or the one it names, its entry in that bank's vault"
+            }
             Property::Sums => "imported + skipped + failed = records given, in their order",
             Property::Deserved => "each result says what the record deserves",
             Property::Errors => "only errors that the situation explains reach a caller",
@@ -62,6 +72,7 @@ impl fmt::Display for Property {
             Property::Backfills => "what backfills count equals what is there",
             Property::Replay => "a replay imports what is missing, a second one changes nothing",
             Property::Storage => "pg_amcheck finds nothing",
+            Property::Answers => "every call is answered in time, and a conflict ends",
         })
     }
 }

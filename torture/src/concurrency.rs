@@ -64,6 +64,7 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
         rebuilt += times;
         tally.add(&history);
         run.history = history;
+        run.check_answers(&shared, checks);
         let situation = Situation { has_blocks, has_cancels: false, has_crashes: false };
         properties::check(&run.server, &run.history, situation, checks)?;
         if checks.violations.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use postgres::types::{Json, ToSql};
@@ -18,6 +18,7 @@ pub struct Shared {
     next: AtomicI64,
     /// Recordings whose import some client has been told to be committed.
     acknowledged: RwLock<HashMap<Key, String>>,
+    endless_conflicts: Mutex<Vec<String>>,
 }
 
 impl Shared {
@@ -27,6 +28,11 @@ impl Shared {
 
     fn known(&self, key: Key) -> Option<String> {
         self.acknowledged.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Transactions that were told to retry, as often as they did.
+    pub fn endless_conflicts(&self) -> Vec<String> {
+        self.endless_conflicts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn learn(&self, operation: &Operation) {
@@ -75,13 +81,15 @@ impl<'a> Connection<'a> {
     /// Runs a transaction, again where it is told to retry.
     pub fn run(&mut self, transaction: &Transaction) -> End {
         const MOST: usize = 50;
-        for _ in 1..MOST {
+        for _ in 0..MOST {
             match self.run_once(transaction) {
                 End::Conflict => {}
                 end => return end,
             }
         }
-        self.run_once(transaction)
+        let what = format!("connection {}: {MOST} conflicts in a row, in {transaction:?}", self.number);
+        self.shared.endless_conflicts.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+        End::Conflict
     }
 
     fn run_once(&mut self, transaction: &Transaction) -> End {

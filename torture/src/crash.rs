@@ -86,6 +86,7 @@ pub fn run(run: &mut Run, points: usize, checks: &mut Checks) -> Result<String> 
         backfills += finished;
         tally.add(&history);
         run.history.extend(history);
+        run.check_answers(&shared, checks);
         run.server.start()?;
         run.server.wait_until_up()?;
         properties::check(&run.server, &run.history, SITUATION, checks)?;

@@ -1,8 +1,8 @@
 //! Attacks the product with many connections, crashes and cancels, and checks after each run and each recovery that what
 //! it promises holds.
 //!
-//! Usage: connector_pipeline_torture [--seconds N] [--seed N] [--controls] [SCENARIO…]. Scenarios are concurrency, crash
-//! and cancel. The server is that of CONNECTOR_PIPELINE_TORTURE_URL (a superuser's connection string), to be had for
+//! Usage: connector_pipeline_torture [--seconds N] [--seed N] [--controls | --control WORDS] [SCENARIO…]. Scenarios are
+//! concurrency, crash and cancel; --control runs the negative controls with these words in their names. The server is that of CONNECTOR_PIPELINE_TORTURE_URL (a superuser's connection string), to be had for
 //! itself. CONNECTOR_PIPELINE_TORTURE_CONTROL is a command that brings it down and up, with ACTION for `crash` or `start`;
 //! CONNECTOR_PIPELINE_TORTURE_AMCHECK is pg_amcheck.
 //!
@@ -19,7 +19,9 @@ mod faults;
 mod history;
 mod model;
 mod properties;
+mod recordings;
 mod server;
+mod watch;
 mod workload;
 
 use std::env;
@@ -27,12 +29,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use checks::{Checks, Property};
+use connection::Shared;
 use history::{OfKey, Operation};
 use server::{Result, Server};
+use watch::Watch;
 
 /// A run, and what has been done in the round that is being checked.
 pub struct Run {
     pub server: Server,
+    pub watch: Watch,
     pub seed: u64,
     pub round: u64,
     pub round_began: Instant,
@@ -44,13 +49,22 @@ impl Run {
     pub fn begin_round(&mut self) {
         self.round += 1;
         self.round_began = Instant::now();
+        self.watch.begin_round();
+    }
+
+    /// What the connections of a round, which are at their end, were not given.
+    pub fn check_answers(&self, shared: &Shared, checks: &mut Checks) {
+        self.watch.report(checks);
+        let endless = shared.endless_conflicts();
+        checks.holds(Property::Answers, None, endless.is_empty(), || endless.join("\n"));
     }
 }
 
 struct Options {
     seconds: u64,
     seed: u64,
-    controls: bool,
+    /// Negative controls instead of an attack: those with this in their names.
+    controls: Option<String>,
     scenarios: Vec<String>,
 }
 
@@ -73,9 +87,11 @@ fn run() -> Result<bool> {
         variable("CONNECTOR_PIPELINE_TORTURE_AMCHECK")?.into(),
     )?;
     println!("seed {}, PostgreSQL {}", options.seed, server.version()?);
-    let mut run = Run { server, seed: options.seed, round: 0, round_began: Instant::now(), history: Vec::new() };
-    if options.controls {
-        return controls::run(&mut run);
+    let longest_call = if options.controls.is_some() { controls::LONGEST_CALL } else { watch::LONGEST_CALL };
+    let watch = Watch::start(&server, longest_call);
+    let mut run = Run { server, watch, seed: options.seed, round: 0, round_began: Instant::now(), history: Vec::new() };
+    if let Some(words) = &options.controls {
+        return controls::run(&mut run, words);
     }
     attack(&mut run, &options)
 }
@@ -96,7 +112,14 @@ fn attack(run: &mut Run, options: &Options) -> Result<bool> {
             "concurrency" => concurrency::run(run, share, &mut checks),
             "crash" => crash::run(run, points, &mut checks),
             _ => cancel::run(run, share, &mut checks),
-        }?;
+        };
+        run.watch.report(&mut checks);
+        let told = match told {
+            Ok(told) => told,
+            // What was ended for its silence ends the harness's own work too.
+            Err(error) if !checks.violations.is_empty() => format!("ended with {error}"),
+            Err(error) => return Err(error),
+        };
         println!("{scenario}: {told}; {} violations ({:.0} s)", checks.violations.len(), start.elapsed().as_secs_f64());
         if !checks.violations.is_empty() {
             explain(run, &checks);
@@ -123,7 +146,7 @@ fn explain(run: &Run, checks: &Checks) {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { seconds: 180, seed: rand_seed(), controls: false, scenarios: Vec::new() };
+    let mut options = Options { seconds: 180, seed: rand_seed(), controls: None, scenarios: Vec::new() };
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || -> Result<u64> {
@@ -133,7 +156,8 @@ fn options() -> Result<Options> {
         match argument.as_str() {
             "--seconds" => options.seconds = number()?,
             "--seed" => options.seed = number()?,
-            "--controls" => options.controls = true,
+            "--controls" => options.controls = Some(String::new()),
+            "--control" => options.controls = Some(arguments.next().ok_or("--control takes words of a name")?),
             "concurrency" | "crash" | "cancel" => options.scenarios.push(argument),
             _ => return Err(format!("there is no {argument}; scenarios are concurrency, crash and cancel").into()),
         }

@@ -27,6 +27,8 @@ pub struct Model {
     pub imported: BTreeMap<Key, Vec<String>>,
     /// What duplicates were said to be duplicates of.
     pub seen: BTreeSet<(Key, String)>,
+    /// Recordings that were told to be made, and then rolled back: the operation that did it.
+    pub undone: BTreeMap<String, i64>,
     /// Keys of which nobody knows, for the connection was lost and there is no ledger.
     pub possible: BTreeSet<Key>,
     pub attempts: BTreeMap<Key, i64>,
@@ -56,6 +58,11 @@ impl Model {
                 (None, Outcome::Acknowledged(result)) if !operation.statement.is_noted => model.add(operation, result),
                 (None, Outcome::Unknown(_)) if !operation.statement.is_noted && operation.call().writes() => {
                     model.possible.extend(operation.call().keys());
+                }
+                (None, Outcome::Undone(result)) => {
+                    let mut undone = Model::default();
+                    undone.add(operation, result);
+                    model.undone.extend(undone.imported.into_values().flatten().map(|id| (id, operation.id)));
                 }
                 _ => {}
             }

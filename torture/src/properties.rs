@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::checks::{Checks, Property};
 use crate::history::Operation;
 use crate::model::{self, JobCounts, Ledger, Model, Situation};
+use crate::recordings;
 use crate::server::{Result, Server, with_places};
 use crate::workload::{JOBS, Key, Kind, OWNERS, SOURCES};
 
@@ -28,44 +29,23 @@ pub fn check(server: &Server, history: &[Operation], situation: Situation, check
     check_backfills(&mut client, checks)
 }
 
-/// A recording that is there: its id, and the vaults that it has entries in.
-type Row = (String, Vec<Uuid>);
-
-fn recordings(client: &mut Client) -> Result<BTreeMap<Key, Vec<Row>>> {
-    let rows = client.query(
-        "SELECT source_metadata ->> 'external_id', id::text, owner_user_id, source_app,
-             ARRAY(SELECT vault_id FROM vault_entries WHERE recording_id = recordings.id)
-         FROM recordings
-         WHERE source_app <> 'archive'",
-        &[],
-    )?;
-    let mut found: BTreeMap<Key, Vec<Row>> = BTreeMap::new();
-    for row in rows {
-        let key = Key(row.get::<_, String>(0).parse()?);
-        if (row.get::<_, Uuid>(2), row.get::<_, &str>(3)) != (key.owner(), key.source_app()) {
-            return Err(format!("recording {} is not of {key}", row.get::<_, String>(1)).into());
-        }
-        found.entry(key).or_default().push((row.get(1), row.get(4)));
-    }
-    Ok(found)
-}
-
 fn check_recordings(client: &mut Client, model: &Model, checks: &mut Checks) -> Result<()> {
-    let found = recordings(client)?;
+    let found = recordings::of_keys(client, checks)?;
     for (key, rows) in &found {
         checks.holds(Property::Once, Some(*key), rows.len() == 1, || format!("{} rows: {rows:?}", rows.len()));
         let is_explained = model.imported.contains_key(key) || model.possible.contains(key);
         checks.holds(Property::NothingElse, Some(*key), is_explained, || {
             format!("there is recording {rows:?}, whose import no committed call has told")
         });
-        for (id, vaults) in rows {
-            let should_be = usize::from(matches!(key.kind(), Kind::Good | Kind::Later));
-            checks.holds(Property::Entries, Some(*key), vaults.len() == should_be, || {
-                format!("recording {id} has vault entries in {vaults:?}, should have {should_be}")
+        for recording in rows {
+            recording.check(*key, checks);
+            let undone = model.undone.get(&recording.id);
+            checks.holds(Property::AllOrNothing, Some(*key), undone.is_none(), || {
+                format!("recording {} is there, which operation {undone:?} made and was rolled back", recording.id)
             });
         }
     }
-    let is_there = |key: &Key, id: &String| found.get(key).is_some_and(|rows| rows.iter().any(|(row, _)| row == id));
+    let is_there = |key: &Key, id: &String| found.get(key).is_some_and(|rows| rows.iter().any(|row| row.id == *id));
     for (key, ids) in &model.imported {
         checks.holds(Property::Once, Some(*key), ids.len() == 1, || format!("imported {} times: {ids:?}", ids.len()));
         for id in ids {
@@ -190,6 +170,10 @@ fn check_backfills(client: &mut Client, checks: &mut Checks) -> Result<()> {
         let (is, should_be) = (one(client, is)?, one(client, &should_be)?);
         checks.equal(Property::Backfills, what, &is, &should_be);
     }
+    let changed = one(client, include_str!("../sql/changed_by_backfills.sql"))?;
+    checks.equal(Property::Contents, "recordings of backfills that differ from their records", &changed, &0);
+    let misplaced = one(client, include_str!("../sql/misplaced_by_backfills.sql"))?;
+    checks.equal(Property::Places, "recordings of backfills outside of their owner's bank and vault", &misplaced, &0);
     Ok(())
 }
 
@@ -239,7 +223,7 @@ fn retry(client: &mut Client, checks: &mut Checks) -> Result<()> {
 }
 
 fn replay(client: &mut Client, checks: &mut Checks) -> Result<()> {
-    let found = recordings(client)?;
+    let found = recordings::of_keys(client, checks)?;
     let importable: Vec<Key> = Key::all().filter(|key| key.kind() != Kind::Bad).collect();
     let missing = importable.iter().filter(|key| !found.contains_key(key)).count() as i64;
     let bad = i64::from(crate::workload::KEYS) - importable.len() as i64;
@@ -248,10 +232,9 @@ fn replay(client: &mut Client, checks: &mut Checks) -> Result<()> {
     let all = (0, importable.len() as i64, bad);
     checks.equal(Property::Replay, "second replay", &import_all(client)?, &all);
     checks.equal(Property::Replay, "rows and entries after the second replay", &digest(client)?, &before);
-    for (key, rows) in recordings(client)? {
-        let should_be = usize::from(key.kind() != Kind::ForeignVault);
-        let is_right = rows.len() == 1 && rows[0].1.len() == should_be;
-        checks.holds(Property::Replay, Some(key), is_right, || format!("after the replays there is {rows:?}"));
+    for (key, rows) in recordings::of_keys(client, checks)? {
+        checks.holds(Property::Replay, Some(key), rows.len() == 1, || format!("after the replays there is {rows:?}"));
+        rows.iter().for_each(|recording| recording.check(key, checks));
     }
     Ok(())
 }

@@ -15,10 +15,11 @@ use crate::workload::{self, Caller, JOBS, OWNERS};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const DATABASE: &str = "torture";
+pub const DATABASE: &str = "torture";
 const OWNER: &str = "torture_owner";
 
 /// A PostgreSQL server with the extension installed, that is the harness's own.
+#[derive(Clone)]
 pub struct Server {
     config: Config,
     /// A command that takes `crash` (an immediate shutdown) and `start`.
@@ -34,7 +35,7 @@ impl Server {
     /// A fresh database with the tables, the users and the ledger. As on Supabase, a superuser has installed the
     /// extension, and another role owns the tables.
     pub fn make_database(&self) -> Result<()> {
-        let mut maintenance = self.config.connect(NoTls)?;
+        let mut maintenance = self.maintenance()?;
         maintenance.batch_execute(&format!(
             "DO $$ BEGIN CREATE ROLE {OWNER} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         ))?;
@@ -63,6 +64,11 @@ impl Server {
             owner.execute(insert, &[job, &user])?;
         }
         Ok(())
+    }
+
+    /// To the database that is there whatever is done to the one under test.
+    pub fn maintenance(&self) -> Result<Client> {
+        Ok(self.config.connect(NoTls)?)
     }
 
     pub fn superuser(&self) -> Result<Client> {
@@ -129,7 +135,7 @@ impl Server {
     }
 
     pub fn version(&self) -> Result<String> {
-        Ok(self.config.connect(NoTls)?.query_one("SHOW server_version", &[])?.get(0))
+        Ok(self.maintenance()?.query_one("SHOW server_version", &[])?.get(0))
     }
 }
 

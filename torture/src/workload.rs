@@ -110,6 +110,17 @@ impl Key {
         }
         record
     }
+
+    /// What its recording has of the record, besides owner, source and place.
+    pub fn contents(self) -> Value {
+        let record = self.record();
+        json!({
+            "title": record["title"],
+            "full_transcript": record["full_transcript"],
+            "recording_start_time": "2026-01-31T09:30:00.000000",
+            "source_metadata": {"external_id": self.external_id()},
+        })
+    }
 }
 
 impl fmt::Display for Key {

@@ -1,0 +1,35 @@
+-- A batch that writes what it skips anew.
+ALTER FUNCTION run_pipeline_batch(jsonb, uuid, uuid, boolean) RENAME TO good_batch;
+
+-- Rows that others write are left out: else batches, each in its order, would deadlock.
+CREATE FUNCTION write_anew(p_results jsonb) RETURNS void
+LANGUAGE sql SECURITY DEFINER
+AS $$
+    UPDATE recordings
+    SET synced_at = clock_timestamp()
+    WHERE id IN (
+        SELECT id
+        FROM recordings
+        WHERE id IN (
+            SELECT (result ->> 'recordingId')::uuid
+            FROM jsonb_array_elements(p_results) AS result
+            WHERE (result -> 'skipped')::boolean
+        )
+        FOR UPDATE SKIP LOCKED
+    )
+$$;
+
+CREATE FUNCTION run_pipeline_batch(
+    p_records jsonb, p_user_id uuid DEFAULT NULL, p_sync_job_id uuid DEFAULT NULL, p_dry_run boolean DEFAULT false
+) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    result CONSTANT jsonb := good_batch(p_records, p_user_id, p_sync_job_id, p_dry_run);
+BEGIN
+    IF NOT p_dry_run THEN
+        PERFORM write_anew(result -> 'results');
+    END IF;
+    RETURN result;
+END
+$$;
