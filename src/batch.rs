@@ -19,9 +19,16 @@ pub struct Batch<'a> {
     pub records: Vec<(Element<'a>, Given<'a>)>,
 }
 
+/// What is known of each record takes some 4 kB, however small it is: a few megabytes of text must not take all memory.
+const MOST_RECORDS: usize = 100_000;
+
 /// The elements of `p_records`, as they are and as they were looked at.
 pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<(Element<'a>, Given<'a>)>, Failure> {
     match p_records.root() {
+        Value::Array(array) if array.elements().nth(MOST_RECORDS).is_some() => {
+            Err(Failure::invalid(format!("p_records has more than {MOST_RECORDS} records"))
+                .hint("Hand them over in several calls, or with CALL connector_pipeline.backfill(…)."))
+        }
         Value::Array(array) => {
             let given = |record: Element<'a>| {
                 pgrx::check_for_interrupts!();

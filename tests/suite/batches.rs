@@ -50,6 +50,16 @@ fn what_is_no_array_is_one_clear_error() {
 }
 
 #[test]
+fn more_records_than_memory_is_meant_for_are_one_clear_error() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    let zeros = "SELECT run_pipeline_batch(to_jsonb(array_fill(0, ARRAY[100001])))";
+    let error = alice.error(zeros, &[]);
+    assert_eq!((error.code().code(), error.message()), ("22023", "p_records has more than 100000 records"));
+    assert_eq!(alice.count("import_failures"), 0);
+}
+
+#[test]
 fn a_key_that_comes_twice_is_imported_once_the_others_skipped_with_its_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
