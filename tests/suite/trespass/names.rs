@@ -53,7 +53,8 @@ fn the_owners_triggers_find_no_schema_of_a_strangers() {
          CREATE TRIGGER shout BEFORE INSERT ON banks FOR EACH ROW EXECUTE FUNCTION shout()",
     );
     let mut alice = db.authenticated(ALICE);
-    alice.run("SET search_path = extensions, public");
+    let schema = alice.schema();
+    alice.run(&format!("SET search_path = extensions, {schema}"));
     alice.value::<Uuid>("SELECT ensure_personal_bank()", &[]);
     // One that a superuser has made is Supabase's place for extensions.
     db.superuser().run("ALTER SCHEMA extensions OWNER TO postgres");
