@@ -1,19 +1,6 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
-import {
-  checkDuplicates,
-  type ConnectorRecord,
-  finishSyncJob,
-  PipelineError,
-  runPipelineBatch,
-  startSyncJob,
-} from "../../connector-pipeline.ts";
-import { fetchTranscript, listRecordings, type Meeting, ZoomError } from "./zoom.ts";
-
-interface Run {
-  job: string;
-  skipped: number;
-  problems: string[];
-}
+import * as pipeline from "../../connector-pipeline.ts";
+import { fetchTranscript, listRecordings, type Meeting } from "./zoom.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
 const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
@@ -27,51 +14,54 @@ export async function syncZoom(request: Request, supabase: SupabaseClient, zoomA
   const isMonth = from <= to && to - from <= 31 * DAY;
   if (!isMonth) return Response.json({ error: "from and to: days like 2026-01-31, of one month" }, { status: 400 });
   try {
-    const run: Run = { job: await startSyncJob(supabase, null, "zoom"), skipped: 0, problems: [] };
+    const run = { job: await pipeline.startSyncJob(supabase, null, "zoom"), skipped: 0, problems: [] as string[] };
     try {
-      const range = { from: dayOf(from), to: dayOf(to), page_size: "30" };
-      for await (const meetings of listRecordings(zoomApi, zoomToken, range)) {
+      for await (const meetings of listRecordings(zoomApi, zoomToken, dayOf(from), dayOf(to))) {
         await importNew(supabase, run, meetings, zoomToken);
       }
     } catch (error) {
       // The pages before are in. The next run skips them, and goes on from here.
-      run.problems.push(messageOf(error));
+      run.problems.push((error as Error).message);
     }
     // The batches have not seen what was known before them.
     const { error } = await supabase.from("sync_jobs").update({ skipped_count: run.skipped }).eq("id", run.job);
     if (error) run.problems.push(error.message);
-    const summary = await finishSyncJob(supabase, run.job, run.problems.join("; "));
+    const summary = await pipeline.finishSyncJob(supabase, run.job, run.problems.join("; "));
     return Response.json({ ...summary, problems: run.problems }, { status: run.problems.length > 0 ? 502 : 200 });
   } catch (error) {
-    if (!(error instanceof PipelineError)) throw error;
+    if (!(error instanceof pipeline.PipelineError)) throw error;
     // With a JWT that has expired on the way, the job stays `processing`. The next run has a job of its own, and tells.
     return Response.json({ error: error.message }, { status: error.status === 401 ? 401 : 503 });
   }
 }
 
+type Run = { job: string; skipped: number; problems: string[] };
+
 /** Imports of a page what is new, in one batch. */
 async function importNew(supabase: SupabaseClient, run: Run, meetings: Meeting[], zoomToken: string): Promise<void> {
   // Asked before the transcripts are fetched: what is known costs no request to Zoom.
-  const known = await checkDuplicates(supabase, null, "zoom", meetings.map((meeting) => meeting.uuid));
-  const records: ConnectorRecord[] = [];
-  let end: unknown;
-  for (const meeting of meetings.filter((meeting) => !known.has(meeting.uuid) && isComplete(meeting))) {
-    try {
-      records.push(recordOf(meeting, await fetchTranscript(meeting, zoomToken)));
-    } catch (error) {
-      // A token that has expired or a limit that is reached ends the run, after what is fetched is in. Another failure
-      // keeps this recording out alone: without its transcript it would be known from then on, and never get one.
-      if (error instanceof ZoomError && [401, 429].includes(error.status)) end = error;
-      else run.problems.push(`${meeting.topic}: ${messageOf(error)}`);
+  const known = await pipeline.checkDuplicates(supabase, null, "zoom", meetings.map((meeting) => meeting.uuid));
+  const records: pipeline.ConnectorRecord[] = [];
+  try {
+    for (const meeting of meetings.filter((meeting) => !known.has(meeting.uuid) && isComplete(meeting))) {
+      await fetchTranscript(meeting, zoomToken).then(
+        (transcript) => records.push(recordOf(meeting, transcript)),
+        ({ message, cause: status }: Error) => {
+          // A token that has expired or a limit that is reached ends the run. Another failure keeps this recording out
+          // alone: without its transcript it would be known from then on, and never get one.
+          if (status === 401 || status === 429) throw new Error(message);
+          run.problems.push(`${meeting.topic}: ${message}`);
+        },
+      );
     }
-    if (end) break;
+  } finally {
+    // What is fetched is in, whatever ends the run.
+    const { skipped, results } = await pipeline.runPipelineBatch(supabase, null, records, { syncJobId: run.job });
+    run.skipped += known.size + skipped;
+    // Of a failure, a warning says that it could not be kept either.
+    const lost = results.filter((result) => result.error && result.warning);
+    run.problems.push(...lost.map((result) => `${result.externalId}: ${result.error}; ${result.warning}`));
   }
-  const { skipped, results } = await runPipelineBatch(supabase, null, records, { syncJobId: run.job });
-  run.skipped += known.size + skipped;
-  // Of a failure, a warning says that it could not be kept either.
-  const lost = results.filter((result) => result.error && result.warning);
-  run.problems.push(...lost.map((result) => `${result.externalId}: ${result.error}; ${result.warning}`));
-  if (end) throw end;
 }
 
 /** Zoom makes the transcript after the recording, which has no trace of it until then: a young one is left for later. */
@@ -83,7 +73,7 @@ function isComplete({ start_time, duration, recording_files = [] }: Meeting): bo
   return (hasTranscript || !isYoung) && recording_files.every(({ status }) => !status || status === "completed");
 }
 
-function recordOf(meeting: Meeting, transcript: string): ConnectorRecord {
+function recordOf(meeting: Meeting, transcript: string): pipeline.ConnectorRecord {
   return {
     // Not the meeting's number (`id`), which all meetings of a series share.
     external_id: meeting.uuid,
@@ -96,8 +86,4 @@ function recordOf(meeting: Meeting, transcript: string): ConnectorRecord {
     // Without the links to the files, which are of use to nobody but who has the token.
     source_metadata: { ...meeting, recording_files: meeting.recording_files?.map((file) => file.file_type) },
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
