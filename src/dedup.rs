@@ -25,7 +25,10 @@ pub fn find_existing(home: &Home, caller: &Caller, access: Access, keys: &[Key])
         return store.find_duplicates(access, keys);
     }
     match table_owner::act_as(home, &[c"recordings"], || store.find_duplicates(access, keys)) {
-        Ok(existing) => store.find_visible(access, existing),
+        Ok(existing) => {
+            let visible = store.find_visible(access, existing.iter().copied().filter(Option::is_some).collect());
+            existing.into_iter().map(|id| id.filter(|id| visible.contains(id))).collect()
+        }
         // The owner is bound by policies too: nobody sees more.
         Err(_) => store.find_duplicates(access, keys),
     }

@@ -24,6 +24,7 @@ pub struct Places {
 pub struct Remembered {
     as_of: Cell<Option<Moment>>,
     places: RefCell<Places>,
+    was_new: Cell<bool>,
 }
 
 impl Remembered {
@@ -31,18 +32,27 @@ impl Remembered {
     const LIMIT: usize = 1000;
 
     pub fn bank(&self, now: Moment, request: &BankRequest) -> Option<Uuid> {
-        (self.as_of.get() == Some(now)).then(|| self.places.borrow().banks.get(request).copied()).flatten()
+        self.holds(now).then(|| self.places.borrow().banks.get(request).copied()).flatten()
     }
 
     pub fn vault(&self, now: Moment, request: &VaultRequest) -> Option<Uuid> {
-        (self.as_of.get() == Some(now)).then(|| self.places.borrow().vaults.get(request).copied()).flatten()
+        self.holds(now).then(|| self.places.borrow().vaults.get(request).copied()).flatten()
+    }
+
+    /// Whether all that the last call was given was new. That of the next is likely to be so too.
+    pub fn was_new(&self, now: Moment) -> bool {
+        self.holds(now) && self.was_new.get()
+    }
+
+    fn holds(&self, now: Moment) -> bool {
+        self.as_of.get() == Some(now)
     }
 
     /// Adds what a call has found that began at `began` and now ends, having written nothing but its own rows.
-    pub fn add(&self, began: Moment, mut found: Places) {
+    pub fn add(&self, began: Moment, mut found: Places, was_new: bool) {
         let now = Moment::now();
         let mut places = self.places.borrow_mut();
-        if self.as_of.get() != Some(began) {
+        if !self.holds(began) {
             *places = Places::default();
         }
         places.banks.append(&mut found.banks);
@@ -51,6 +61,7 @@ impl Remembered {
         if is_too_much {
             *places = Places::default();
         }
+        self.was_new.set(was_new);
         self.as_of.set((!is_too_much && now.is_still(&began)).then_some(now));
     }
 

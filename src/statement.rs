@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::jsonb::{Element, Jsonb};
+use crate::record::{Timestamp, Value};
 
 /// How a statement takes its parameters.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,8 +27,10 @@ pub enum Column<'a> {
     Uuids(Vec<Option<Uuid>>),
     Texts(Vec<Option<&'a str>>),
     Jsonbs(Vec<Option<Element<'a>>>),
+    /// Arrays of strings, of any length each: what an array of arrays can't be. The statement casts them to text[].
+    TextArrays(Vec<Option<Element<'a>>>),
     Integers(Vec<Option<i32>>),
-    Timestamps(Vec<Option<i64>>),
+    Timestamps(Vec<Option<Timestamp>>),
 }
 
 /// What a statement may see and do.
@@ -140,12 +143,20 @@ impl Row {
         self.value::<pgrx::Uuid>(column).map(|uuid| Uuid::from_bytes(*uuid.as_bytes()))
     }
 
+    pub fn boolean(&self, column: i32) -> Option<bool> {
+        self.value(column)
+    }
+
     pub fn integer(&self, column: i32) -> Option<i32> {
         self.value(column)
     }
 
     pub fn bigint(&self, column: i32) -> Option<i64> {
         self.value(column)
+    }
+
+    pub fn timestamp(&self, column: i32) -> Option<Timestamp> {
+        self.value::<pgrx::datum::TimestampWithTimeZone>(column).map(Timestamp::from)
     }
 
     pub fn text(&self, column: i32) -> Option<String> {
@@ -215,7 +226,7 @@ impl Column<'_> {
         let of = |oid, array_oid, length, by_value, alignment| Kind { oid, array_oid, length, by_value, alignment };
         match self {
             Column::Uuids(_) => of(pg_sys::UUIDOID, pg_sys::UUIDARRAYOID, 16, false, b'c'),
-            Column::Texts(_) => of(pg_sys::TEXTOID, pg_sys::TEXTARRAYOID, -1, false, b'i'),
+            Column::Texts(_) | Column::TextArrays(_) => of(pg_sys::TEXTOID, pg_sys::TEXTARRAYOID, -1, false, b'i'),
             Column::Jsonbs(_) => of(pg_sys::JSONBOID, pg_sys::JSONBARRAYOID, -1, false, b'i'),
             Column::Integers(_) => of(pg_sys::INT4OID, pg_sys::INT4ARRAYOID, 4, true, b'i'),
             Column::Timestamps(_) => of(pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZARRAYOID, 8, true, b'd'),
@@ -227,7 +238,7 @@ impl Column<'_> {
         match self {
             Column::Uuids(values) => values.len(),
             Column::Texts(values) => values.len(),
-            Column::Jsonbs(values) => values.len(),
+            Column::Jsonbs(values) | Column::TextArrays(values) => values.len(),
             Column::Integers(values) => values.len(),
             Column::Timestamps(values) => values.len(),
         }
@@ -248,6 +259,9 @@ impl Column<'_> {
             }
             Column::Texts(values) => values.iter().map(|value| value.map(text_datum)).collect(),
             Column::Jsonbs(values) => values.iter().map(|value| value.map(Element::to_datum)).collect(),
+            Column::TextArrays(values) => {
+                values.iter().map(|value| value.map(|strings| text_datum(&array_literal(strings)))).collect()
+            }
             Column::Integers(values) => values.iter().map(|value| value.map(Datum::from)).collect(),
             Column::Timestamps(values) => values.iter().map(|value| value.map(Datum::from)).collect(),
         }
@@ -257,6 +271,15 @@ impl Column<'_> {
 fn text_datum(text: &str) -> Datum {
     // SAFETY: pointer and length are those of a str, whose bytes are copied.
     Datum::from(unsafe { pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32) })
+}
+
+/// A JSON array of strings as PostgreSQL writes an array: `{"one","the \"other\""}`.
+fn array_literal(strings: Element) -> String {
+    let quoted = strings.elements().filter_map(|element| match element.read() {
+        Value::Text(text) => Some(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
+        _ => None,
+    });
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 fn array(kind: &Kind, values: Vec<Option<Datum>>) -> Datum {

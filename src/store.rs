@@ -1,6 +1,7 @@
 //! All SQL of the hot path, and its kept plans. Knows tables and columns, nothing of results or of JSON shapes.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use crate::home::Home;
 use crate::jsonb::Element;
 use crate::places::Remembered;
-use crate::record::Record;
+use crate::record::{Record, Timestamp};
 use crate::statement::{Access, Column, Form, Row, Statement};
 use crate::table::Table;
 
@@ -47,6 +48,7 @@ pub struct NewRecording<'a> {
 /// A row for `vault_entries`.
 #[derive(Clone, Copy)]
 pub struct NewVaultEntry {
+    pub id: Uuid,
     pub vault_id: Uuid,
     pub recording_id: Uuid,
 }
@@ -97,6 +99,7 @@ pub struct Store {
     find_vaults: Kept,
     insert_recordings: Kept,
     insert_recording_or_raise: Kept,
+    insert_recording_with_entry: Kept,
     insert_vault_entries: Kept,
     find_vault_entries: Kept,
     find_personal_bank: Kept,
@@ -135,6 +138,10 @@ impl Store {
             find_vaults: kept(include_str!("../sql/pipeline/find_vaults.sql")),
             insert_recordings: kept(insert_recordings),
             insert_recording_or_raise: kept(&without_conflict_clause(insert_recordings)),
+            insert_recording_with_entry: kept(
+                &include_str!("../sql/pipeline/insert_recording_with_entry.sql")
+                    .replace("@insert_recordings@", insert_recordings),
+            ),
             insert_vault_entries: kept(include_str!("../sql/pipeline/insert_vault_entries.sql")),
             find_vault_entries: kept(include_str!("../sql/pipeline/find_vault_entries.sql")),
             find_personal_bank: kept(include_str!("../sql/pipeline/find_personal_bank.sql")),
@@ -155,7 +162,7 @@ impl Store {
         }
     }
 
-    /// For each key the recording that has it.
+    /// For each key the recording that has it; of several the oldest.
     pub fn find_duplicates(&self, access: Access, keys: &[Key]) -> Vec<Option<Uuid>> {
         // Others may have filled the table since.
         self.forget_plans_for_a_smaller_table();
@@ -164,24 +171,16 @@ impl Store {
             Column::Texts(keys.iter().map(|key| Some(key.source_app)).collect()),
             Column::Texts(keys.iter().map(|key| Some(key.external_id)).collect()),
         ];
-        let found = self.find_duplicates.query(access, &columns, |row| (position(&row), row.uuid(2)));
-        let mut duplicates = vec![None; keys.len()];
-        for (position, id) in found {
-            duplicates[position] = id;
-        }
-        duplicates
+        let found = self.find_duplicates.query(access, &columns, |row| {
+            // Without a time it counts as the youngest.
+            (position(&row), (row.timestamp(3).unwrap_or(Timestamp::MAX), row.uuid(2)))
+        });
+        least(keys.len(), found).into_iter().map(|oldest| oldest?.1).collect()
     }
 
     /// Of the recordings given, those that the caller may see.
-    pub fn find_visible(&self, access: Access, ids: Vec<Option<Uuid>>) -> Vec<Option<Uuid>> {
-        let mut visible = vec![None; ids.len()];
-        let columns = [Column::Uuids(ids)];
-        let positions = self.find_visible.query(access, &columns, |row| position(&row));
-        let [Column::Uuids(ids)] = columns else { unreachable!("it was made above") };
-        for position in positions {
-            visible[position] = ids[position];
-        }
-        visible
+    pub fn find_visible(&self, access: Access, ids: Vec<Option<Uuid>>) -> BTreeSet<Uuid> {
+        self.find_visible.query(access, &[Column::Uuids(ids)], |row| row.uuid(1)).into_iter().flatten().collect()
     }
 
     /// For each request the bank, where the owner is a member of it.
@@ -190,7 +189,8 @@ impl Store {
             Column::Uuids(requests.iter().map(|request| Some(request.owner)).collect()),
             Column::Uuids(requests.iter().map(|request| request.bank_id).collect()),
         ];
-        self.find_banks.query(Access::Write, &columns, |row| row.uuid(2))
+        let found = self.find_banks.query(Access::Write, &columns, |row| (position(&row), row.uuid(2)));
+        least(requests.len(), found).into_iter().map(Option::flatten).collect()
     }
 
     /// For each request the vault, where there is one in the bank.
@@ -200,7 +200,11 @@ impl Store {
             Column::Uuids(requests.iter().map(|request| Some(request.bank_id)).collect()),
             Column::Uuids(requests.iter().map(|request| request.vault_id).collect()),
         ];
-        self.find_vaults.query(Access::Write, &columns, |row| row.uuid(2))
+        let found = self.find_vaults.query(Access::Write, &columns, |row| {
+            let has_member = row.boolean(3).unwrap_or_default();
+            (position(&row), (!has_member, row.uuid(2)))
+        });
+        least(requests.len(), found).into_iter().map(|vault| vault?.1).collect()
     }
 
     /// Inserts recordings in the order given; the ids of those whose key was new.
@@ -217,9 +221,19 @@ impl Store {
         self.insert_recording_or_raise.query(Access::Write, &columns, |row| row.uuid(1)).pop().flatten()
     }
 
+    /// Inserts one recording with its vault entry; whether its key was new.
+    pub fn insert_recording_with_entry(&self, new: &NewRecording, entry: &NewVaultEntry) -> bool {
+        let [ids, vaults, _] = new_entry_columns(std::slice::from_ref(entry));
+        let row = recording_columns(std::slice::from_ref(new));
+        let columns: Vec<Column> = row.into_iter().chain([ids, vaults]).collect();
+        let is_new = !self.insert_recording_with_entry.query(Access::Write, &columns, |_| ()).is_empty();
+        self.forget_plans_for_a_smaller_table();
+        is_new
+    }
+
     /// Makes vault entries; how many were not there yet.
     pub fn insert_vault_entries(&self, new: &[NewVaultEntry]) -> usize {
-        self.insert_vault_entries.run(&entry_columns(new)) as usize
+        self.insert_vault_entries.run(&new_entry_columns(new)) as usize
     }
 
     /// For each entry whether it is there.
@@ -368,6 +382,16 @@ fn without_conflict_clause(sql: &str) -> String {
     sql.lines().filter(|line| !line.starts_with("ON CONFLICT")).collect::<Vec<_>>().join("\n")
 }
 
+/// Of what was found for each position, the least.
+fn least<T: Ord + Copy>(positions: usize, found: Vec<(usize, T)>) -> Vec<Option<T>> {
+    let mut least = vec![None; positions];
+    for (position, found) in found {
+        let known = &mut least[position];
+        *known = Some(known.map_or(found, |known: T| known.min(found)));
+    }
+    least
+}
+
 /// Statements number what they are asked from 1.
 fn position(row: &Row) -> usize {
     row.integer(1).map_or(0, |position| position as usize - 1)
@@ -394,13 +418,20 @@ fn recording_columns<'a>(new: &[NewRecording<'a>]) -> [Column<'a>; 15] {
         Column::Texts(column(new, |record| record.summary)),
         Column::Texts(column(new, |record| record.audio_url)),
         Column::Texts(column(new, |record| record.video_url)),
-        Column::Jsonbs(column(new, |record| record.global_tags)),
+        Column::TextArrays(column(new, |record| record.global_tags)),
         Column::Integers(column(new, |record| record.duration)),
         Column::Timestamps(column(new, |record| Some(record.recording_start_time))),
         Column::Timestamps(column(new, |record| record.recording_end_time)),
     ]
 }
 
+/// The parameters of insert_vault_entries.sql.
+fn new_entry_columns(new: &[NewVaultEntry]) -> [Column<'static>; 3] {
+    let [vaults, recordings] = entry_columns(new);
+    [Column::Uuids(new.iter().map(|entry| Some(entry.id)).collect()), vaults, recordings]
+}
+
+/// The parameters of find_vault_entries.sql.
 fn entry_columns(entries: &[NewVaultEntry]) -> [Column<'static>; 2] {
     [
         Column::Uuids(entries.iter().map(|entry| Some(entry.vault_id)).collect()),

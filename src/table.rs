@@ -54,8 +54,12 @@ impl Table {
         })
     }
 
-    /// Whether inserting a row runs somebody's code: a trigger, or a rule. Those of foreign keys are PostgreSQL's own.
+    /// Whether inserting a row runs somebody's code: a trigger, or a rule. Those of foreign keys are PostgreSQL's own. The
+    /// parts of a partitioned table may have theirs.
     pub fn runs_code_on_insert(&self) -> bool {
+        if !self.0.is_table() {
+            return true;
+        }
         // SAFETY: the relation is open; trigdesc is null or tells how many triggers there are in its array.
         unsafe {
             let has_rules = !(*self.0.as_ptr()).rd_rules.is_null();

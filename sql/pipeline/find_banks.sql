@@ -1,6 +1,7 @@
 -- The bank that a recording goes to.
--- $1 owners, $2 banks asked for (NULL: none): one element each a request. Rows: the position from 1, the bank's id (NULL:
--- the owner is no member of the bank asked for, or has no personal bank).
+-- $1 owners, $2 banks asked for (NULL: none): one element each a request. Rows: the position from 1, a bank's id; none where
+-- the owner is no member of the bank asked for, or has no personal bank, and of several personal banks the least id counts.
+-- In no order, and OFFSET: see find_duplicates.sql.
 --
 -- The membership decides, for every caller: row-level security may be bypassed, this may not. Being a guest in somebody
 -- else's personal bank does not make it one's own, hence the role.
@@ -11,7 +12,7 @@ FROM (
         pg_catalog.unnest($1) AS owner_user_id,
         pg_catalog.unnest($2) AS bank_id
 ) AS asked
-LEFT JOIN LATERAL (
+CROSS JOIN LATERAL (
     SELECT banks.id
     FROM @extschema@.bank_memberships AS membership
     JOIN @extschema@.banks ON banks.id OPERATOR(pg_catalog.=) membership.bank_id
@@ -21,7 +22,5 @@ LEFT JOIN LATERAL (
             ELSE banks.type::pg_catalog.text OPERATOR(pg_catalog.=) 'personal'
                 AND membership.role::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY['owner', 'bank_owner'])
         END
-    ORDER BY banks.id
-    LIMIT 1
-) AS bank ON true
-ORDER BY asked.position
+    OFFSET 0
+) AS bank

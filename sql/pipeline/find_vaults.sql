@@ -1,9 +1,10 @@
 -- The vault that a recording goes to.
--- $1 owners, $2 banks, $3 vaults asked for (NULL: none): one element each a request. Rows: the position from 1, the
--- vault's id (NULL: there is no such vault in that bank).
+-- $1 owners, $2 banks, $3 vaults asked for (NULL: none): one element each a request. Rows: the position from 1, a vault's
+-- id, whether the owner is a member of it; none where there is no such vault in that bank. Of several one with a membership
+-- counts, and of those the least id. In no order, and OFFSET: see find_duplicates.sql.
 --
 -- In a bank that people share, the personal vault is one that the owner is a member of, never another's.
-SELECT asked.position, vault.id
+SELECT asked.position, vault.id, vault.has_member
 FROM (
     SELECT
         pg_catalog.generate_subscripts($1, 1) AS position,
@@ -11,8 +12,8 @@ FROM (
         pg_catalog.unnest($2) AS bank_id,
         pg_catalog.unnest($3) AS vault_id
 ) AS asked
-LEFT JOIN LATERAL (
-    SELECT vaults.id
+CROSS JOIN LATERAL (
+    SELECT vaults.id, membership.user_id IS NOT NULL AS has_member
     FROM @extschema@.vaults
     JOIN @extschema@.banks ON banks.id OPERATOR(pg_catalog.=) vaults.bank_id
     LEFT JOIN @extschema@.vault_memberships AS membership
@@ -27,7 +28,5 @@ LEFT JOIN LATERAL (
                     OR membership.user_id IS NOT NULL
                 )
         END
-    ORDER BY membership.user_id IS NULL, vaults.id
-    LIMIT 1
-) AS vault ON true
-ORDER BY asked.position
+    OFFSET 0
+) AS vault

@@ -1,6 +1,7 @@
 -- Inserts recordings, in the order given. The dedup index decides which are new; a violation of any other unique index
 -- is an error, for what is dropped without a word is lost.
--- One array a column, one element each a recording. Rows: the ids of those that went in.
+-- One array a column, one element each a recording; tags are literals of arrays, for arrays of arrays have to be of one
+-- length. Rows: the ids of those that went in.
 INSERT INTO @extschema@.recordings (
     id, bank_id, owner_user_id, source_app, source_metadata, title, full_transcript, summary, audio_url, video_url,
     global_tags, duration, recording_start_time, recording_end_time, synced_at
@@ -17,10 +18,7 @@ SELECT
     given.summary,
     given.audio_url,
     given.video_url,
-    CASE
-        WHEN given.global_tags IS NOT NULL
-            THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text(given.global_tags))
-    END,
+    given.global_tags::pg_catalog.text[],
     given.duration,
     given.recording_start_time,
     given.recording_end_time,

@@ -26,6 +26,7 @@ mod installing;
 mod merging;
 mod needed_columns;
 mod obstacles;
+mod one_statement;
 mod records;
 mod roles;
 mod sync_jobs;
