@@ -23,9 +23,11 @@ pub fn wire(bench: &Bench) -> Result<Vec<Finding>> {
         let records: Vec<Value> = (1..=RECORDS).map(|position| data::record(position, size.transcript)).collect();
         let single = against_five_steps(bench, &records, one_call_a_record)?;
         let batch = against_five_steps(bench, &records, one_call_a_hundred)?;
+        let floor = against_five_steps(bench, &records, one_bare_row_a_record)?;
         let Size { name, .. } = size;
         findings.push(Finding::ratio(format!("over the wire, one call a record / B4, {name}"), 0.35, &single));
         findings.push(Finding::ratio(format!("over the wire, batches of 100 / B4, {name}"), 0.1, &batch));
+        findings.push(Finding::ratio(format!("over the wire, B2 in one call a record / B4, {name}"), None, &floor));
     }
     Ok(findings)
 }
@@ -69,6 +71,17 @@ fn one_call_a_hundred(client: &mut Client, records: &[Value]) -> Result<()> {
         if result["imported"] != records.len() {
             return Err(result.to_string().into());
         }
+    }
+    Ok(())
+}
+
+/// What no call a record can be faster than: one round trip, one commit, and nothing checked.
+fn one_bare_row_a_record(client: &mut Client, records: &[Value]) -> Result<()> {
+    let home = client.query_one("SELECT bank_id, vault_id FROM homes WHERE owner = $1", &[&OWNER])?;
+    let (bank, vault): (Uuid, Uuid) = (home.get(0), home.get(1));
+    let statement = client.prepare("SELECT bare_row($1, $2, $3, $4)")?;
+    for record in records {
+        client.query_one(&statement, &[record, &OWNER, &bank, &vault])?;
     }
     Ok(())
 }
