@@ -1,4 +1,4 @@
-//! A record that is as big as they come.
+//! A record that is as big as they come, and a batch of many.
 
 use serde_json::Value;
 
@@ -6,24 +6,26 @@ use crate::support::*;
 
 const MEGABYTE: usize = 1024 * 1024;
 
+/// The answer to a query, by a session of its own, and how many MB its backend took for it at the most.
+fn peak(db: &Database, sql: &str, params: Params) -> (Value, i32) {
+    let mut owner = db.table_owner();
+    let pid: i32 = owner.value("SELECT pg_backend_pid()", &[]);
+    let highest = || -> i32 {
+        let highest = "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'VmHWM:\\s+(\\d+)')::int";
+        db.superuser().value(highest, &[&pid])
+    };
+    assert_imported(&owner.import(&record(pid), ALICE));
+    let before = highest();
+    let answer: Value = owner.value(sql, params);
+    (answer, (highest() - before) / 1024)
+}
+
 #[test]
 fn a_record_of_100_mb_is_imported_with_memory_for_a_few_copies() {
     let db = Database::new();
     let transcript = "Ann: hello, Ben. ".repeat(100 * MEGABYTE / 17);
     let spelled = record_with("x", json!({"full_transcript": transcript})).to_string();
-    let peak = |sql: &str| {
-        let mut owner = db.table_owner();
-        let pid: i32 = owner.value("SELECT pg_backend_pid()", &[]);
-        let highest = || -> i32 {
-            let highest =
-                "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'VmHWM:\\s+(\\d+)')::int";
-            db.superuser().value(highest, &[&pid])
-        };
-        assert_imported(&owner.import(&record(pid), ALICE));
-        let before = highest();
-        let answer: Value = owner.value(sql, &[&spelled, &ALICE.to_string()]);
-        (answer, (highest() - before) / 1024)
-    };
+    let peak = |sql| peak(&db, sql, &[&spelled, &ALICE.to_string()]);
     let (_, of_jsonb) = peak("SELECT to_jsonb($1::text::jsonb IS NULL OR $2::text IS NULL)");
     let (single, of_single) = peak("SELECT run_pipeline($1::text::jsonb, $2::text::uuid)");
     let (again, of_duplicate) = peak("SELECT run_pipeline($1::text::jsonb, $2::text::uuid)");
@@ -40,4 +42,23 @@ fn a_record_of_100_mb_is_imported_with_memory_for_a_few_copies() {
     let stored = "SELECT full_transcript = $2 FROM recordings WHERE id = $1";
     assert!(db.table_owner().value::<bool>(stored, &[&recording_id(&single), &transcript]));
     assert!(of_single - of_jsonb < 500, "{of_single} MB, where jsonb alone takes {of_jsonb} MB");
+}
+
+#[test]
+fn a_batch_of_50_mb_takes_little_more_memory_than_to_read_it() {
+    let db = Database::new();
+    db.table_owner().run(
+        "CREATE TABLE given AS
+         SELECT jsonb_agg(jsonb_build_object(
+             'external_id', n, 'source_app', 'zoom', 'title', 'Weekly', 'recording_start_time', '2026-01-31T09:30:00Z',
+             'full_transcript', repeat(md5(n::text), 1600)
+         )) AS records
+         FROM generate_series(1, 1000) AS n",
+    );
+    let reading = "SELECT to_jsonb(records IS NULL OR jsonb_array_length(records) <> 1000) FROM given";
+    let (_, of_reading) = peak(&db, reading, &[]);
+    let (result, of_batch) = peak(&db, "SELECT run_pipeline_batch(records, $1) - 'results' FROM given", &[&ALICE]);
+    println!("peak memory for a batch of 50 MB: {of_reading} MB to read it, {of_batch} MB with run_pipeline_batch");
+    assert_eq!(result["imported"], 1000, "{result}");
+    assert!(of_batch - of_reading < 40, "{of_batch} MB, where reading it takes {of_reading} MB");
 }
