@@ -1,6 +1,5 @@
 //! Every function that SQL sees: the table of contents of the product.
 
-use pgrx::JsonB;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
@@ -8,15 +7,15 @@ use crate::batch::{self, Batch};
 use crate::caller::Caller;
 use crate::error::{Failure, OrRaise};
 use crate::home::Home;
-use crate::jsonb::Jsonb;
+use crate::jsonb::{Answer, Jsonb};
 use crate::outcome::Outcome;
 use crate::store::Store;
 use crate::{bootstrap, dedup, import_counts, personal_bank, pipeline, retry};
 
 #[pg_extern(volatile)]
-fn run_pipeline(home: Home, p_record: Option<Jsonb<'_>>, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> JsonB {
+fn run_pipeline(home: Home, p_record: Option<Jsonb<'_>>, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> Answer {
     let caller = Caller::invoker(&home);
-    to_jsonb(&pipeline::run_one(&home, &caller, p_user_id.map(uuid), p_record))
+    Answer::of(pipeline::run_one(&home, &caller, p_user_id.map(uuid), p_record))
 }
 
 #[pg_extern(volatile)]
@@ -26,11 +25,11 @@ fn run_pipeline_batch(
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
     p_sync_job_id: default!(Option<pgrx::Uuid>, "NULL"),
     p_dry_run: default!(Option<bool>, "false"),
-) -> JsonB {
+) -> Answer {
     let records = batch::records(required("p_records", p_records), p_user_id.map(uuid)).or_raise();
     let batch = Batch { job: p_sync_job_id.map(uuid), records };
     let is_rehearsal = required("p_dry_run", p_dry_run);
-    to_jsonb(&if is_rehearsal { batch.rehearse(&home) } else { batch.run(&home) }.or_raise())
+    Answer::of(if is_rehearsal { batch.rehearse(&home) } else { batch.run(&home) }.or_raise())
 }
 
 #[pg_extern(volatile)]
@@ -39,16 +38,20 @@ fn retry_failed_imports(
     p_source_app: default!(Option<&str>, "NULL"),
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
     p_limit: default!(Option<i32>, "100"),
-) -> JsonB {
+) -> Answer {
     let limit = required("p_limit", p_limit);
-    to_jsonb(&retry::run(&home, p_source_app, p_user_id.map(uuid), limit).or_raise())
+    Answer::of(retry::run(&home, p_source_app, p_user_id.map(uuid), limit).or_raise())
 }
 
 #[pg_extern(volatile)]
-fn insert_recording(home: Home, p_record: Option<Jsonb<'_>>, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> JsonB {
+fn insert_recording(
+    home: Home,
+    p_record: Option<Jsonb<'_>>,
+    p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
+) -> Answer {
     let caller = Caller::invoker(&home);
     match pipeline::run_one(&home, &caller, p_user_id.map(uuid), p_record).outcome {
-        Outcome::Imported { id, .. } => JsonB(serde_json::json!({"id": id})),
+        Outcome::Imported { id, .. } => Answer::of(serde_json::json!({"id": id})),
         Outcome::Skipped { existing } => pipeline::duplicate(existing).raise(),
         Outcome::Failed(failure) => failure.raise(),
     }
@@ -60,12 +63,12 @@ fn check_duplicate(
     p_user_id: Option<pgrx::Uuid>,
     p_source_app: Option<&str>,
     p_external_id: Option<&str>,
-) -> JsonB {
+) -> Answer {
     let caller = Caller::invoker(&home);
     let owner = caller.user(p_user_id.map(uuid)).or_raise();
     let source_app = required("p_source_app", p_source_app);
     let external_id = required("p_external_id", p_external_id);
-    JsonB(dedup::answer(dedup::find(&home, &caller, owner, source_app, &[external_id])[0]))
+    Answer::of(dedup::answer(dedup::find(&home, &caller, owner, source_app, &[external_id])[0]))
 }
 
 #[pg_extern(stable)]
@@ -135,8 +138,4 @@ fn uuid(uuid: pgrx::Uuid) -> Uuid {
 
 fn datum(uuid: Uuid) -> pgrx::Uuid {
     pgrx::Uuid::from_bytes(*uuid.as_bytes())
-}
-
-fn to_jsonb(result: &impl serde::Serialize) -> JsonB {
-    JsonB(serde_json::to_value(result).expect("results are made of strings, numbers and booleans"))
 }

@@ -1,12 +1,13 @@
 //! A batch: many records through the pipeline, with its sync job's counts and the failures that are kept.
 
+use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::error::{Failure, OrRaise};
 use crate::failures;
 use crate::home::Home;
-use crate::jsonb::{Element, Jsonb};
+use crate::jsonb::Jsonb;
 use crate::outcome::{BatchResult, Outcome};
 use crate::pipeline::{self, Given};
 use crate::record::Value;
@@ -16,29 +17,33 @@ use crate::subtransaction;
 /// What run_pipeline_batch() is asked to do.
 pub struct Batch<'a> {
     pub job: Option<Uuid>,
-    pub records: Vec<(Element<'a>, Given<'a>)>,
+    pub records: Vec<Given<'a>>,
 }
 
-/// What is known of each record takes some 4 kB, however small it is: a few megabytes of text must not take all memory.
+/// What is known of a record takes a kB beside the record, and three where it fails, however small it is: a few megabytes
+/// of text must not take all memory.
 const MOST_RECORDS: usize = 100_000;
 
 /// The elements of `p_records`, as they are and as they were looked at.
-pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<(Element<'a>, Given<'a>)>, Failure> {
-    match p_records.root() {
-        Value::Array(array) if array.elements().nth(MOST_RECORDS).is_some() => {
-            Err(Failure::invalid(format!("p_records has more than {MOST_RECORDS} records"))
-                .hint("Hand them over in several calls, or with CALL connector_pipeline.backfill(…)."))
-        }
-        Value::Array(array) => {
-            let given = |record: Element<'a>| {
-                pgrx::check_for_interrupts!();
-                Given { parsed: pipeline::parse(record.read()), p_user_id, on_behalf_of: None }
-            };
-            Ok(array.elements().map(|record| (record, given(record))).collect())
-        }
-        other => Err(Failure::invalid(format!("p_records must be an array of records, not {}", other.describe()))
-            .hint("For a single record call run_pipeline().")),
+pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<Given<'a>>, Failure> {
+    let Value::Array(array) = p_records.root() else {
+        let given = p_records.root().describe();
+        return Err(Failure::invalid(format!("p_records must be an array of records, not {given}"))
+            .hint("For a single record call run_pipeline()."));
+    };
+    let count = array.elements().take(MOST_RECORDS + 1).count();
+    if count > MOST_RECORDS {
+        return Err(Failure::invalid(format!("p_records has more than {MOST_RECORDS} records"))
+            .hint("Hand them over in several calls, or with CALL connector_pipeline.backfill(…)."));
     }
+    let mut records = Vec::new();
+    // What takes most, and all at once: where there is no memory for it, Rust by itself would end the backend.
+    records.try_reserve_exact(count).map_err(|_| out_of_memory(count))?;
+    for element in array.elements() {
+        pgrx::check_for_interrupts!();
+        records.push(Given::new(element, p_user_id, None));
+    }
+    Ok(records)
 }
 
 impl Batch<'_> {
@@ -51,10 +56,10 @@ impl Batch<'_> {
         if let Some(job) = self.job.filter(|job| !store.lock_sync_job(*job)) {
             return Err(no_job(job));
         }
-        let (elements, given): (Vec<Element>, Vec<Given>) = self.records.into_iter().unzip();
+        let records = self.records;
         let mut result =
-            BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
-        failures::keep(&store, failed(&caller, &elements, &given, &result), &mut result);
+            BatchResult::new(pipeline::run(home, &caller, &records), records.iter().map(|given| &given.parsed));
+        failures::keep(&store, failed(&caller, &records, &result), &mut result);
         if let Some(job) = self.job {
             store.add_to_sync_job(job, &progress(&result));
         }
@@ -70,15 +75,10 @@ impl Batch<'_> {
     }
 }
 
-fn failed<'a>(
-    caller: &Caller,
-    elements: &[Element<'a>],
-    given: &'a [Given<'a>],
-    result: &BatchResult,
-) -> Vec<FailedImport<'a>> {
+fn failed<'a>(caller: &Caller, records: &'a [Given<'a>], result: &BatchResult) -> Vec<FailedImport<'a>> {
     let mut failed = Vec::new();
-    let records = elements.iter().zip(given).zip(&result.results).enumerate();
-    for (position, ((record, Given { parsed, p_user_id, .. }), result)) in records {
+    let records = records.iter().zip(&result.results).enumerate();
+    for (position, (Given { element, parsed, p_user_id, .. }, result)) in records {
         if let Outcome::Failed(failure) = &result.outcome {
             failed.push(FailedImport {
                 position,
@@ -87,7 +87,7 @@ fn failed<'a>(
                 owner: caller.owner(*p_user_id, parsed.owner_user_id).ok().or(*p_user_id),
                 source_app: parsed.source_app,
                 external_id: parsed.external_id.as_deref(),
-                record: *record,
+                record: *element,
                 error: failure.text(),
                 code: failure.code.to_string(),
             });
@@ -109,6 +109,11 @@ fn progress(result: &BatchResult) -> JobProgress<'_> {
         synced_ids: ids_of(|outcome| matches!(outcome, Outcome::Imported { .. })),
         failed_ids: ids_of(|outcome| matches!(outcome, Outcome::Failed(_))),
     }
+}
+
+fn out_of_memory(records: usize) -> Failure {
+    Failure::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, format!("out of memory for a batch of {records} records"))
+        .hint("Hand over fewer records in a call.")
 }
 
 fn no_job(job: Uuid) -> Failure {

@@ -31,6 +31,7 @@ type ConnectorRecord<'a> = Record<'a, Element<'a>>;
 
 /// A record as it was looked at, and the owner that was asked for beside it.
 pub struct Given<'a> {
+    pub element: Element<'a>,
     pub parsed: Parsed<'a, Element<'a>>,
     pub p_user_id: Option<Uuid>,
     /// The user whose record it is, where that is not the caller: it goes no further than that user could take it.
@@ -69,21 +70,22 @@ pub fn run(home: &Home, caller: &Caller, records: &[Given]) -> Vec<PipelineResul
 
 /// Imports one record.
 pub fn run_one(home: &Home, caller: &Caller, p_user_id: Option<Uuid>, p_record: Option<Jsonb<'_>>) -> PipelineResult {
-    let parsed = match p_record {
-        Some(record) => parse(record.root()),
-        None => {
-            let outcome = Outcome::Failed(Failure::null_argument("p_record"));
-            return PipelineResult { outcome, warning: None, ignored_fields: Vec::new() };
-        }
+    let Some(record) = p_record else {
+        let outcome = Outcome::Failed(Failure::null_argument("p_record"));
+        return PipelineResult { outcome, warning: None, ignored_fields: Vec::new() };
     };
-    run(home, caller, &[Given { parsed, p_user_id, on_behalf_of: None }]).pop().expect("a result for each record")
+    let given = Given::new(record.element(), p_user_id, None);
+    run(home, caller, &[given]).pop().expect("a result for each record")
 }
 
-/// Looks at a record, whatever it is.
-pub fn parse<'a>(value: Value<'a, Element<'a>>) -> Parsed<'a, Element<'a>> {
-    match value {
-        Value::Object(object) => record::parse(object.fields()),
-        other => record::not_an_object(&other),
+impl<'a> Given<'a> {
+    /// Looks at a record, whatever it is.
+    pub fn new(element: Element<'a>, p_user_id: Option<Uuid>, on_behalf_of: Option<Uuid>) -> Self {
+        let parsed = match element.read() {
+            Value::Object(object) => record::parse(object.fields()),
+            other => record::not_an_object(&other),
+        };
+        Self { element, parsed, p_user_id, on_behalf_of }
     }
 }
 
@@ -114,12 +116,16 @@ fn candidate<'a>(caller: &Caller, position: usize, given: &'a Given<'a>) -> Resu
     }
 }
 
+/// So many at a time go through the stages, which hold a few kB of each.
+const AT_A_TIME: usize = 1000;
+
 /// The outcome of each candidate, by its position among the records.
 fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     if candidates.is_empty() {
         return Vec::new();
     }
-    let failure = match subtransaction::run(|| stages.run(Mode::Together, candidates)) {
+    let run = |mode| candidates.chunks(AT_A_TIME).flat_map(|some| stages.run(mode, some)).collect::<Vec<_>>();
+    let failure = match subtransaction::run(|| run(Mode::Together)) {
         Ok(outcomes) => {
             stages.remember(&outcomes);
             return outcomes;
@@ -133,7 +139,7 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
         [candidate] if stages.inserting.get() && !failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) => {
             vec![(candidate.position, Outcome::Failed(failure))]
         }
-        _ => stages.run(Mode::Apart, candidates),
+        _ => run(Mode::Apart),
     }
 }
 

@@ -24,14 +24,7 @@ pub fn run(home: &Home, source_app: Option<&str>, user: Option<Uuid>, limit: i32
     let kept = store.find_failures(caller.user(user)?, source_app, limit);
     // A user has written its failures itself, by a batch or by hand. One meant for somebody else was refused then, and
     // somebody with more rights must not import it now.
-    let given: Vec<Given> = kept
-        .iter()
-        .map(|kept| Given {
-            parsed: pipeline::parse(kept.record.read()),
-            p_user_id: kept.owner,
-            on_behalf_of: kept.user,
-        })
-        .collect();
+    let given: Vec<Given> = kept.iter().map(|kept| Given::new(kept.record, kept.owner, kept.user)).collect();
     let mut result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
     skip_what_is_in(home, &caller, &kept, &given, &mut result);
 
