@@ -309,16 +309,18 @@ impl Stages<'_> {
         found
     }
 
-    /// Keeps what was found for the next call. Not where rows run somebody's code, which may write to any table.
+    /// Keeps what was found for the next call. Not where rows run somebody's code, which may write to any table. (Where
+    /// something is remembered still, they run none.)
     fn remember(&self, outcomes: &[(usize, Outcome)]) {
+        let remembered = &self.store.remembered;
         let tables = [c"recordings", c"vault_entries"];
         let runs_code = |name| Table::open(self.home, name).is_none_or(|table| table.runs_code_on_insert());
         let is_new = |(_, outcome): &(usize, Outcome)| matches!(outcome, Outcome::Imported { .. });
         match self.began {
-            Some(began) if !tables.into_iter().any(runs_code) => {
-                self.store.remembered.add(began, self.found.take(), outcomes.iter().all(is_new));
+            Some(began) if remembered.holds(began) || !tables.into_iter().any(runs_code) => {
+                remembered.add(began, self.found.take(), outcomes.iter().all(is_new));
             }
-            _ => self.store.remembered.forget(),
+            _ => remembered.forget(),
         }
     }
 

@@ -44,7 +44,8 @@ impl Remembered {
         self.holds(now) && self.was_new.get()
     }
 
-    fn holds(&self, now: Moment) -> bool {
+    /// Whether nothing has changed since the last call that was added.
+    pub fn holds(&self, now: Moment) -> bool {
         self.as_of.get() == Some(now)
     }
 
