@@ -8,7 +8,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
-use crate::error::Failure;
+use crate::error::{Failure, OrRaise};
 
 /// The extension's schema. As a function's first argument it is not part of the SQL signature: it is the schema of the
 /// function itself, which the syscache knows, where a look into pg_extension would be a scan for each call.
@@ -34,13 +34,13 @@ impl Home {
 
     fn new(schema: pg_sys::Oid) -> Self {
         refuse_other_encodings_than_utf8();
-        // SAFETY: get_namespace_name gives a NUL-terminated string in the current memory context or null; the schema of
-        // a function that is being called can't be dropped meanwhile, so it is not null. quote_identifier takes and
-        // gives such strings.
+        // SAFETY: get_namespace_name gives a NUL-terminated string in the current memory context, or null where there is
+        // no such schema; quote_identifier takes and gives such strings.
         let quoted = unsafe {
             let name = pg_sys::get_namespace_name(schema);
-            CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned()
+            (!name.is_null()).then(|| CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned())
         };
+        let quoted = quoted.ok_or_else(dropped_meanwhile).or_raise();
         Self { schema, quoted, is_called_by_plain_select: false }
     }
 
@@ -49,18 +49,25 @@ impl Home {
     }
 }
 
+/// PostgreSQL locks no function that is running: the statement that calls it may outlive it.
+fn dropped_meanwhile() -> Failure {
+    let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION;
+    Failure::new(code, "the function has been dropped while a statement was calling it")
+        .hint("CREATE EXTENSION connector_pipeline brings it back.")
+}
+
 /// Where the query that runs at the top is a plain SELECT, and the call is an expression of it.
 ///
 /// # Safety
 /// The call info is that of the running call.
 unsafe fn is_called_by_plain_select(call: pg_sys::FunctionCallInfo) -> bool {
-    // SAFETY: ActivePortal is null or the portal that runs; its query, with plan and state, lives as long as it runs.
-    // Functions in a query's expressions are looked up in its memory context when it starts, those in an expression of
-    // PL/pgSQL or in a query of SPI's in others.
+    // SAFETY: ActivePortal is null or the portal that runs; its query, with plan and state, lives as long as it runs, and
+    // its name is NUL-terminated. The client's has none, unless it has asked for one; that of a loop in PL/pgSQL, whose
+    // function a writing command may have called, always has. Functions in a query's expressions are looked up in its
+    // memory context when it starts, those in an expression of PL/pgSQL or in a query of SPI's in others.
     unsafe {
-        let Some(query) = pg_sys::ActivePortal.as_ref().and_then(|portal| portal.queryDesc.as_ref()) else {
-            return false;
-        };
+        let Some(portal) = pg_sys::ActivePortal.as_ref().filter(|portal| *portal.name == 0) else { return false };
+        let Some(query) = portal.queryDesc.as_ref() else { return false };
         let (Some(plan), Some(state)) = (query.plannedstmt.as_ref(), query.estate.as_ref()) else { return false };
         query.operation == pg_sys::CmdType::CMD_SELECT
             && !plan.hasModifyingCTE

@@ -127,6 +127,13 @@ impl<'a> Element<'a> {
         Datum::from(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) })
     }
 
+    /// How many bytes a container takes.
+    pub fn size(self) -> usize {
+        debug_assert!(self.value.type_ == jbvType::jbvBinary);
+        // SAFETY: `read` makes containers of jbvBinary values alone.
+        usize::try_from(unsafe { self.value.val.binary.len }).unwrap_or_default()
+    }
+
     /// PostgreSQL's hash of the value: equal values have equal hashes.
     pub fn hash(self) -> u64 {
         // SAFETY: the arguments are those that jsonb_hash_extended takes, a jsonb and a bigint; it answers with a bigint.

@@ -24,7 +24,6 @@ use crate::record::{self, Parsed, Record, Value};
 use crate::statement::Access;
 use crate::store::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
 use crate::subtransaction;
-use crate::table::Table;
 use crate::table_owner;
 
 type ConnectorRecord<'a> = Record<'a, Element<'a>>;
@@ -116,16 +115,12 @@ fn candidate<'a>(caller: &Caller, position: usize, given: &'a Given<'a>) -> Resu
     }
 }
 
-/// So many at a time go through the stages, which hold a few kB of each.
-const AT_A_TIME: usize = 1000;
-
 /// The outcome of each candidate, by its position among the records.
 fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     if candidates.is_empty() {
         return Vec::new();
     }
-    let run = |mode| candidates.chunks(AT_A_TIME).flat_map(|some| stages.run(mode, some)).collect::<Vec<_>>();
-    let failure = match subtransaction::run(|| run(Mode::Together)) {
+    let failure = match subtransaction::run(|| stages.run(Mode::Together, candidates)) {
         Ok(outcomes) => {
             stages.remember(&outcomes);
             return outcomes;
@@ -139,7 +134,7 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
         [candidate] if stages.inserting.get() && !failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) => {
             vec![(candidate.position, Outcome::Failed(failure))]
         }
-        _ => run(Mode::Apart),
+        _ => stages.run(Mode::Apart, candidates),
     }
 }
 
@@ -309,16 +304,14 @@ impl Stages<'_> {
         found
     }
 
-    /// Keeps what was found for the next call. Not where rows run somebody's code, which may write to any table. (Where
-    /// something is remembered still, they run none.)
+    /// Keeps what was found for the next call, where nothing of the application's own can have had a hand in it.
     fn remember(&self, outcomes: &[(usize, Outcome)]) {
         let remembered = &self.store.remembered;
-        let tables = [c"recordings", c"vault_entries"];
-        let runs_code = |name| Table::open(self.home, name).is_none_or(|table| table.runs_code_on_insert());
+        let found = self.found.take();
         let is_new = |(_, outcome): &(usize, Outcome)| matches!(outcome, Outcome::Imported { .. });
         match self.began {
-            Some(began) if remembered.holds(began) || !tables.into_iter().any(runs_code) => {
-                remembered.add(began, self.found.take(), outcomes.iter().all(is_new));
+            Some(began) if remembered.holds(began) || (found.are_whole() && self.store.are_tables_plain()) => {
+                remembered.add(began, found, outcomes.iter().all(is_new));
             }
             _ => remembered.forget(),
         }

@@ -19,6 +19,13 @@ pub struct Places {
     pub vaults: BTreeMap<VaultRequest, Uuid>,
 }
 
+impl Places {
+    /// Whether there is a way to the end: a bank without a vault leads to a warning, which is looked into each time.
+    pub fn are_whole(&self) -> bool {
+        !self.banks.is_empty() && !self.vaults.is_empty()
+    }
+}
+
 /// What earlier calls have found.
 #[derive(Default)]
 pub struct Remembered {
@@ -87,9 +94,12 @@ pub struct Moment {
 
 impl Moment {
     pub fn now() -> Self {
-        // SAFETY: reads the session's state. In a transaction GetTransactionSnapshot gives a valid snapshot, which lives
-        // at least until the next is asked for.
+        // SAFETY: in a transaction, as every call is, and not in a parallel worker, as no function that writes is. The
+        // increment is what SPI does before each statement: it counts what a function in SQL has written just now.
+        // GetTransactionSnapshot gives a valid snapshot, which lives at least until the next is asked for; the rest reads
+        // the session's state.
         unsafe {
+            pg_sys::CommandCounterIncrement();
             Self {
                 role: pg_sys::GetUserId(),
                 transaction: pg_sys::GetTopTransactionIdIfAny(),

@@ -45,6 +45,15 @@ pub struct NewRecording<'a> {
     pub record: &'a Record<'a, Element<'a>>,
 }
 
+impl NewRecording<'_> {
+    /// Of what may be large, in bytes.
+    fn size(&self) -> usize {
+        let Record { title, full_transcript, summary, source_metadata, .. } = self.record;
+        let summary = summary.map_or(0, str::len);
+        title.len() + full_transcript.len() + summary + source_metadata.map_or(0, Element::size)
+    }
+}
+
 /// A row for `vault_entries`.
 #[derive(Clone, Copy)]
 pub struct NewVaultEntry {
@@ -89,6 +98,9 @@ pub struct JobProgress<'a> {
 pub const OWNER_ROLES: [[&str; 2]; 4] =
     [["owner", "owner"], ["bank_owner", "vault_owner"], ["bank_owner", "owner"], ["owner", "vault_owner"]];
 
+/// A statement takes so many rows: it has several times their memory.
+const AT_A_TIME: usize = 1000;
+
 /// The tables of one schema, with statements that are prepared when first used and kept for the session.
 pub struct Store {
     home: Home,
@@ -112,6 +124,9 @@ pub struct Store {
     keep_failures: Kept,
     find_failures: Kept,
     remove_failures: Kept,
+    are_tables_plain: Kept,
+    /// A statement that is valid as long as the tables stay as they are, and whether they are plain.
+    plainness: RefCell<Option<(Statement, bool)>>,
     planned_for: Cell<u32>,
 }
 
@@ -156,6 +171,8 @@ impl Store {
             keep_failures: kept(include_str!("../sql/pipeline/keep_failures.sql")),
             find_failures: kept(include_str!("../sql/pipeline/find_failures.sql")),
             remove_failures: kept(include_str!("../sql/pipeline/remove_failures.sql")),
+            are_tables_plain: kept(include_str!("../sql/pipeline/are_tables_plain.sql")),
+            plainness: RefCell::new(None),
             planned_for: Cell::new(0),
             remembered: Remembered::default(),
             home,
@@ -166,6 +183,10 @@ impl Store {
     pub fn find_duplicates(&self, access: Access, keys: &[Key]) -> Vec<Option<Uuid>> {
         // Others may have filled the table since.
         self.forget_plans_for_a_smaller_table();
+        keys.chunks(AT_A_TIME).flat_map(|keys| self.find_oldest(access, keys)).collect()
+    }
+
+    fn find_oldest(&self, access: Access, keys: &[Key]) -> Vec<Option<Uuid>> {
         let columns = [
             Column::Uuids(keys.iter().map(|key| Some(key.owner)).collect()),
             Column::Texts(keys.iter().map(|key| Some(key.source_app)).collect()),
@@ -209,15 +230,17 @@ impl Store {
 
     /// Inserts recordings in the order given; the ids of those whose key was new.
     ///
-    /// By statements of a megabyte each, for a statement has its transcripts twice over in memory: a batch of 50 MB takes
-    /// 137 MB at the most, and took 233 MB by one.
+    /// By statements of a megabyte each at the most, for a statement has its rows twice over in memory: a batch of 50 MB
+    /// takes 6 MB more than to read it, and took 102 MB by one.
     pub fn insert_recordings(&self, new: &[NewRecording]) -> Vec<Uuid> {
         const MEGABYTE: usize = 1024 * 1024;
-        let mut size = 0;
+        let (mut count, mut size) = (1, new.first().map_or(0, NewRecording::size));
         let fits = |_: &NewRecording, next: &NewRecording| {
-            size += next.record.full_transcript.len();
-            let fits = size < MEGABYTE;
-            size = if fits { size } else { 0 };
+            (count, size) = (count + 1, size + next.size());
+            let fits = count <= AT_A_TIME && size < MEGABYTE;
+            if !fits {
+                (count, size) = (1, next.size());
+            }
             fits
         };
         let mut inserted = Vec::with_capacity(new.len());
@@ -247,7 +270,8 @@ impl Store {
 
     /// Makes vault entries; how many were not there yet.
     pub fn insert_vault_entries(&self, new: &[NewVaultEntry]) -> usize {
-        self.insert_vault_entries.run(&new_entry_columns(new)) as usize
+        let insert = |some| self.insert_vault_entries.run(&new_entry_columns(some)) as usize;
+        new.chunks(AT_A_TIME).map(insert).sum()
     }
 
     /// For each entry whether it is there.
@@ -330,6 +354,25 @@ impl Store {
         self.remove_failures.run(&[Column::Uuids(ids.into_iter().map(Some).collect())]);
     }
 
+    /// Whether importing runs nothing of the application's own: see are_tables_plain.sql. Asked again when one of the tables
+    /// has changed.
+    pub fn are_tables_plain(&self) -> bool {
+        if let Some((watch, is_plain)) = &*self.plainness.borrow()
+            && watch.is_valid()
+        {
+            return *is_plain;
+        }
+        // First the one and then the other: what changes in between is noticed.
+        let tables = include_str!("../sql/pipeline/tables.sql").replace("@extschema@", &self.home.quoted);
+        let watch = Statement::prepare(&tables, Form::Arrays, &[]);
+        let answer = self.are_tables_plain.query(Access::Latest, &[], |row| row.boolean(1));
+        let is_plain = answer.first().copied().flatten().unwrap_or_default();
+        if let Some((outdated, _)) = self.plainness.replace(Some((watch, is_plain))) {
+            outdated.free();
+        }
+        is_plain
+    }
+
     /// Lets the session plan anew when `recordings` has doubled since it last did.
     ///
     /// A plan made while a table is empty reads all of it, and is kept: 50,000 imports in one transaction would each
@@ -378,7 +421,7 @@ impl Kept {
     }
 
     fn prepared(&self, columns: &[Column]) -> &Statement {
-        let is_one_row = self.values.sql != self.arrays.sql && columns[0].len() == 1;
+        let is_one_row = self.values.sql != self.arrays.sql && columns.first().is_some_and(|column| column.len() == 1);
         let plan = if is_one_row { &self.values } else { &self.arrays };
         plan.statement.get_or_init(|| Statement::prepare(&plan.sql, plan.form, columns))
     }

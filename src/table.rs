@@ -53,22 +53,4 @@ impl Table {
             pg_sys::RelationGetNumberOfBlocksInFork(self.0.as_ptr(), pg_sys::ForkNumber::MAIN_FORKNUM)
         })
     }
-
-    /// Whether inserting a row runs somebody's code: a trigger, or a rule. Those of foreign keys are PostgreSQL's own. The
-    /// parts of a partitioned table may have theirs.
-    pub fn runs_code_on_insert(&self) -> bool {
-        if !self.0.is_table() {
-            return true;
-        }
-        // SAFETY: the relation is open; trigdesc is null or tells how many triggers there are in its array.
-        unsafe {
-            let has_rules = !(*self.0.as_ptr()).rd_rules.is_null();
-            has_rules
-                || (*self.0.as_ptr()).trigdesc.as_ref().is_some_and(|triggers| {
-                    std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize)
-                        .iter()
-                        .any(|trigger| !trigger.tgisinternal)
-                })
-        }
-    }
 }

@@ -43,7 +43,7 @@ FROM (
         ('recordings', 'created_at', '{timestamptz,timestamp}', 'timestamptz DEFAULT now()', false, false),
         ('recordings', 'synced_at', '{timestamptz,timestamp}', 'timestamptz', true, true),
 
-        ('vault_entries', 'id', '{uuid}', 'uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE', false, false),
+        ('vault_entries', 'id', '{uuid}', 'uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE', false, true),
         ('vault_entries', 'vault_id', '{uuid}', 'uuid', false, true),
         ('vault_entries', 'recording_id', '{uuid}', 'uuid', false, true),
 

@@ -225,6 +225,33 @@ fn overlapping_batches_in_random_order_neither_deadlock_nor_duplicate() {
 }
 
 #[test]
+fn a_large_batch_locks_banks_before_keys_as_a_small_one_does() {
+    let db = Database::new();
+    let [mut taker, mut large, mut small] = [db.service_role(), db.service_role(), db.service_role()];
+    // Alice has a bank, Bob gets his by these.
+    assert_imported(&taker.import(&record("before"), ALICE));
+    let batch_of = |keys: usize| {
+        let of = |key: String, owner: Uuid| record_with(key, json!({"owner_user_id": owner}));
+        let alices = (0..keys).map(|key| of(format!("{key:05}"), ALICE));
+        Value::from_iter(alices.chain((0..10).map(|key| of(key.to_string(), BOB))))
+    };
+    taker.run("BEGIN");
+    assert_imported(&taker.import(&record("00999"), ALICE));
+    let pids = [&mut large, &mut small].map(|session| session.value::<i32>("SELECT pg_backend_pid()", &[]));
+    let import =
+        |session: &mut Session, batch: Value| counts(&session.value("SELECT run_pipeline_batch($1)", &[&batch]));
+    std::thread::scope(|scope| {
+        let large = scope.spawn(|| import(&mut large, batch_of(3000)));
+        db.wait_until_blocked(pids[0]);
+        let small = scope.spawn(|| import(&mut small, batch_of(100)));
+        db.wait_until_blocked(pids[1]);
+        taker.run("ROLLBACK");
+        assert_eq!(large.join().unwrap(), [3010, 3010, 0, 0]);
+        assert_eq!(small.join().unwrap(), [110, 0, 110, 0]);
+    });
+}
+
+#[test]
 fn records_of_several_owners_go_to_each_by_the_service_role_and_only_ones_own_by_a_user() {
     let db = Database::new();
     let records = Value::from(vec![

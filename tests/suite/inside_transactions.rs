@@ -299,6 +299,69 @@ fn a_bank_that_goes_within_the_statement_fails_as_if_it_had_never_been_there() {
     assert_failed(&results[1], "42501", "not a member");
 }
 
+#[test]
+fn what_a_function_in_sql_writes_between_two_calls_counts() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, vault) = business_bank(&mut owner, ALICE);
+    // PostgreSQL counts the command of such a function as written with the next command only.
+    owner.run(&format!(
+        "CREATE FUNCTION leave(is_due boolean) RETURNS boolean LANGUAGE sql AS $$
+             DELETE FROM bank_memberships WHERE is_due AND bank_id = '{bank}' RETURNING true
+         $$"
+    ));
+    let results: Vec<Value> = owner.column(
+        "SELECT run_pipeline($1 || jsonb_build_object('external_id', n), $2)
+         FROM generate_series(1, 4) AS n WHERE leave(n = 3) IS DISTINCT FROM false",
+        &[&record_with("", json!({"bank_id": bank, "vault_id": vault})), &ALICE],
+    );
+    results[..2].iter().for_each(assert_imported);
+    results[2..].iter().for_each(|result| assert_failed(result, "42501", "not a member"));
+}
+
+#[test]
+fn what_an_owner_whom_policies_bind_finds_is_not_kept() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    assert_imported(&owner.import(&record("before"), ALICE));
+    owner.run(
+        "CREATE POLICY of_whom ON bank_memberships USING (user_id::text = current_setting('app.whom', true));
+         ALTER TABLE bank_memberships FORCE ROW LEVEL SECURITY",
+    );
+    let results: Vec<Value> = owner
+        .query(
+            "SELECT set_config('app.whom', CASE WHEN n < 3 THEN $2 ELSE '' END, true),
+                 run_pipeline($1 || jsonb_build_object('external_id', n), $2::text::uuid)
+             FROM generate_series(1, 4) AS n",
+            &[&record(""), &ALICE.to_string()],
+        )
+        .iter()
+        .map(|row| row.get(1))
+        .collect();
+    results[..2].iter().for_each(assert_imported);
+    results[2..].iter().for_each(|result| assert_failed(result, "42501", ""));
+}
+
+#[test]
+fn what_a_default_writes_counts() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, _) = business_bank(&mut owner, ALICE);
+    owner.run(&format!(
+        "CREATE FUNCTION leave() RETURNS boolean LANGUAGE sql AS $$
+             DELETE FROM bank_memberships WHERE bank_id = '{bank}' RETURNING true
+         $$;
+         ALTER TABLE recordings ADD COLUMN has_left boolean;
+         ALTER TABLE recordings ALTER COLUMN has_left SET DEFAULT leave()"
+    ));
+    let results: Vec<Value> = owner.column(
+        "SELECT run_pipeline($1 || jsonb_build_object('external_id', n), $2) FROM generate_series(1, 3) AS n",
+        &[&record_with("", json!({"bank_id": bank})), &ALICE],
+    );
+    assert_imported(&results[0]);
+    results[1..].iter().for_each(|result| assert_failed(result, "42501", "not a member"));
+}
+
 /// Calls of one statement, and what happens between them.
 #[test]
 fn a_membership_counts_as_it_is_at_each_call() {
@@ -410,4 +473,28 @@ fn a_command_that_is_under_way_counts() {
         &[&bank, &into_vault("too late"), &ALICE],
     );
     assert_failed(&result, "42501", "not a member");
+    // A loop within a function that the command calls sees them too.
+    owner.run(&format!(
+        "CREATE FUNCTION import_in_a_loop(p_record jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+         DECLARE
+             result jsonb;
+         BEGIN
+             FOR result IN SELECT run_pipeline(p_record || jsonb_build_object('external_id', md5(random()::text)), '{ALICE}')
+             FROM generate_series(1, 2)
+             LOOP END LOOP;
+             RETURN result;
+         END $$;
+         UPDATE vaults SET bank_id = '{bank}' WHERE id = '{vault}';
+         INSERT INTO bank_memberships (bank_id, user_id) VALUES ('{bank}', '{ALICE}'), ('{other}', '{ALICE}')"
+    ));
+    let results: Vec<Value> = service.column(
+        "UPDATE vaults SET bank_id = $1 WHERE id = $2 OR name = 'Personal' RETURNING import_in_a_loop($3)",
+        &[&other, &vault, &into_vault("")],
+    );
+    assert!(results.last().unwrap()["warning"].is_string(), "{results:?}");
+    let results: Vec<Value> = service.column(
+        "DELETE FROM bank_memberships WHERE user_id = $1 RETURNING import_in_a_loop($2)",
+        &[&ALICE, &record_with("", json!({"bank_id": other}))],
+    );
+    assert_failed(results.last().unwrap(), "42501", "not a member");
 }

@@ -141,3 +141,21 @@ fn bootstrap_binds_no_function_of_the_callers_search_path() {
     let ordered: String = superuser.value("SELECT source_metadata_ordered(r)::text FROM recordings AS r", &[]);
     assert_eq!(ordered, r#"{"external_id": "x"}"#);
 }
+
+#[test]
+fn a_statement_that_outlives_the_extension_ends_with_an_error() {
+    let db = Database::new();
+    let mut superuser = db.superuser();
+    let calls = [
+        "SELECT run_pipeline(jsonb_build_object('external_id', n), $1) FROM generate_series(1, 3) AS n",
+        "SELECT check_duplicate($1, 'zoom', n::text) FROM generate_series(1, 3) AS n",
+    ];
+    for call in calls {
+        superuser.run("BEGIN");
+        superuser.run(&format!("DECLARE c CURSOR FOR {}", call.replace("$1", &format!("'{ALICE}'"))));
+        superuser.run("FETCH 1 FROM c; DROP EXTENSION connector_pipeline");
+        let error = superuser.error("FETCH 2 FROM c", &[]);
+        assert_eq!(error.code().code(), "42883", "{call}: {error:?}");
+        superuser.run("ROLLBACK");
+    }
+}

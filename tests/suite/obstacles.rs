@@ -98,6 +98,12 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
             &["column vault_entries.id is of type bigint, and has to be uuid"],
         ),
         (
+            "ALTER TABLE vault_entries DROP COLUMN id CASCADE;
+             ALTER TABLE vault_entries
+                 ADD id uuid GENERATED ALWAYS AS (md5(vault_id::text || recording_id::text)::uuid) STORED PRIMARY KEY",
+            &["column vault_entries.id is generated"],
+        ),
+        (
             "DROP TABLE vault_entries; ALTER TABLE recordings DROP owner_user_id CASCADE",
             &["column recordings.owner_user_id is missing"],
         ),
@@ -110,7 +116,7 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
             "DROP TRIGGER touch ON recordings; TRUNCATE recordings CASCADE; ALTER TABLE recordings ADD team text NOT NULL",
             &["column recordings.team is NOT NULL without a default"],
         ),
-        ("ALTER TABLE vault_entries ALTER id DROP DEFAULT", &["column vault_entries.id is NOT NULL without a default"]),
+        ("ALTER TABLE sync_jobs ALTER id DROP DEFAULT", &["column sync_jobs.id is NOT NULL without a default"]),
         (
             doubled,
             &[

@@ -147,6 +147,63 @@ fn a_trigger_of_the_applications_runs_for_no_duplicate() {
 }
 
 #[test]
+fn a_default_of_the_applications_runs_for_no_duplicate() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    // Numbers without a gap.
+    owner.run(
+        "CREATE TABLE counter AS SELECT 0 AS taken;
+         CREATE FUNCTION take_number() RETURNS integer LANGUAGE sql AS
+             $$ UPDATE counter SET taken = taken + 1 RETURNING taken $$;
+         ALTER TABLE recordings ADD COLUMN number integer;
+         ALTER TABLE recordings ALTER COLUMN number SET DEFAULT take_number()",
+    );
+    let records: Vec<Value> = ["a", "b", "a", "c", "b", "d"].map(record).into();
+    import_all(&mut owner, &records);
+    assert_eq!(owner.column::<i32>("SELECT number FROM recordings ORDER BY number", &[]), [1, 2, 3, 4]);
+    assert_eq!(owner.value::<i32>("SELECT taken FROM counter", &[]), 4);
+}
+
+#[test]
+fn a_check_of_the_applications_on_entries_sees_the_recording() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    owner.run(
+        "CREATE FUNCTION may_enter(p_recording uuid) RETURNS boolean LANGUAGE sql STABLE AS
+             $$ SELECT duration >= 60 FROM recordings WHERE id = p_recording $$;
+         ALTER TABLE vault_entries ADD CHECK (may_enter(recording_id))",
+    );
+    let records: Vec<Value> = (1..7).map(|n| record_with(n, json!({"duration": 30 * (n % 3)}))).collect();
+    let results = import_all(&mut owner, &records);
+    for (result, record) in results.iter().zip(&records) {
+        assert_imported(result);
+        assert_eq!(result["warning"].is_string(), record["duration"].as_i64() < Some(60), "{record}: {result}");
+    }
+    assert_eq!(owner.count("vault_entries"), 2);
+}
+
+#[test]
+fn what_changes_in_a_table_counts_from_then_on() {
+    let db = Database::new();
+    let mut service = db.service_role();
+    let mut owner = db.table_owner();
+    let records = |prefix: &str| -> Vec<Value> { (0..3).map(|n| record(format!("{prefix}{n}"))).collect() };
+    import_all(&mut service, &records("before"));
+    owner.run(
+        "CREATE TABLE ran (title text);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+             $$ BEGIN INSERT INTO ran VALUES (NEW.title); RETURN NEW; END $$;
+         CREATE TRIGGER note BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION note()",
+    );
+    import_all(&mut service, &[records("then"), records("then")].concat());
+    assert_eq!(owner.count("ran"), 3);
+    owner.run("DROP TRIGGER note ON recordings");
+    import_all(&mut service, &[records("after"), records("after")].concat());
+    assert_eq!(owner.count("ran"), 3);
+    assert_eq!(owner.count("recordings"), 9);
+}
+
+#[test]
 fn a_recording_that_another_session_is_importing_is_waited_for_and_skipped() {
     let db = Database::new();
     let (mut first, mut second) = (db.service_role(), db.service_role());

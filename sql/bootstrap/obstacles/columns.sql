@@ -109,8 +109,13 @@ SELECT
 FROM (@needed_columns@) AS needed
 JOIN relation ON relation.relname = needed.table_name
 JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
-WHERE needed.column_name NOT IN ('id', 'created_at', 'record_key')
+WHERE (needed.is_filled OR needed.column_name NOT IN ('id', 'created_at', 'record_key'))
     AND (present.attgenerated <> '' OR present.attidentity = 'a')
+    -- One that makes room for another, for its type, is no matter any more.
+    AND NOT (
+        needed.serving[1] = 'uuid'::pg_catalog.regtype
+        AND present.type IN ('integer'::pg_catalog.regtype, 'bigint'::pg_catalog.regtype)
+    )
 UNION ALL
 SELECT
     needed.table_name,
