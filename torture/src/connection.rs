@@ -42,6 +42,11 @@ impl Shared {
         let mut learned = Vec::new();
         match operation.call() {
             Call::One(key) if result["success"] == true => learned.push((*key, &result["recordingId"])),
+            Call::Each(keys) => {
+                let results = result.as_array().into_iter().flatten();
+                let imported = keys.iter().zip(results).filter(|(_, result)| result["success"] == true);
+                learned.extend(imported.map(|(key, result)| (*key, &result["recordingId"])));
+            }
             Call::Insert(key) => learned.push((*key, &result["id"])),
             Call::Batch { keys, is_dry_run: false, .. } => {
                 let results = result["results"].as_array().into_iter().flatten();
@@ -226,32 +231,39 @@ impl<'a> Connection<'a> {
 
     fn ask(&mut self, statement: &Statement, id: i64) -> Result<Value, postgres::Error> {
         let job;
-        let (function, parameters): (&str, Vec<Box<dyn ToSql + Sync>>) = match &statement.call {
-            Call::One(key) => ("run_pipeline($1)", vec![Box::new(key.record())]),
-            Call::Insert(key) => ("insert_recording($1)", vec![Box::new(key.record())]),
+        let (answer, parameters): (&str, Vec<Box<dyn ToSql + Sync>>) = match &statement.call {
+            Call::One(key) => ("public.run_pipeline($1)", vec![Box::new(key.record())]),
+            // A plain SELECT, unless it is noted: what was found for one record is used for the next.
+            Call::Each(keys) => {
+                let records: Vec<Value> = keys.iter().map(|key| key.record()).collect();
+                let each = "COALESCE(jsonb_agg(public.run_pipeline(record) ORDER BY n), '[]')
+                    FROM unnest($1::jsonb[]) WITH ORDINALITY AS given (record, n)";
+                (each, vec![Box::new(records)])
+            }
+            Call::Insert(key) => ("public.insert_recording($1)", vec![Box::new(key.record())]),
             Call::Check(key) => {
                 let (source_app, external_id) = (key.source_app(), key.external_id());
                 let parameters: Vec<Box<dyn ToSql + Sync>> =
                     vec![Box::new(key.owner()), Box::new(source_app), Box::new(external_id)];
-                ("check_duplicate($1, $2, $3)", parameters)
+                ("public.check_duplicate($1, $2, $3)", parameters)
             }
             Call::Batch { keys, job: of_job, is_dry_run } => {
                 job = *of_job;
                 let records: Vec<Value> = keys.iter().map(|key| key.record()).collect();
                 let parameters: Vec<Box<dyn ToSql + Sync>> =
                     vec![Box::new(Json(json!(records))), Box::new(job), Box::new(*is_dry_run)];
-                ("run_pipeline_batch($1, NULL, $2, $3)", parameters)
+                ("public.run_pipeline_batch($1, NULL, $2, $3)", parameters)
             }
             Call::Retry { owner, source_app, limit } => {
                 let parameters: Vec<Box<dyn ToSql + Sync>> =
                     vec![Box::new(*source_app), Box::new(*owner), Box::new(*limit)];
-                ("retry_failed_imports($1, $2, $3)", parameters)
+                ("public.retry_failed_imports($1, $2, $3)", parameters)
             }
         };
         let sql = if statement.is_noted {
-            format!("INSERT INTO torture.ledger (operation, result) SELECT {id}, public.{function} RETURNING result")
+            format!("INSERT INTO torture.ledger (operation, result) SELECT {id}, {answer} RETURNING result")
         } else {
-            format!("SELECT public.{function}")
+            format!("SELECT {answer}")
         };
         let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(Box::as_ref).collect();
         Ok(self.client.query_one(&sql, &parameters)?.get(0))

@@ -74,6 +74,11 @@ impl Model {
     fn add(&mut self, operation: &Operation, result: &Value) {
         match operation.call() {
             Call::One(key) => self.add_result(*key, result),
+            Call::Each(keys) => {
+                for (key, result) in keys.iter().zip(result.as_array().into_iter().flatten()) {
+                    self.add_result(*key, result);
+                }
+            }
             Call::Insert(key) => self.imported.entry(*key).or_default().push(text(&result["id"])),
             Call::Check(key) => {
                 if result["isDuplicate"] == true {
@@ -174,6 +179,15 @@ fn check_result(operation: &Operation, checks: &mut Checks) {
     };
     match operation.call() {
         Call::One(key) => check_entry(operation, *key, result, checks),
+        Call::Each(keys) => {
+            let results = result.as_array().map(Vec::as_slice).unwrap_or_default();
+            checks.holds(Property::Sums, None, results.len() == keys.len(), || {
+                format!("{}: {} results", operation.call(), results.len())
+            });
+            for (key, result) in keys.iter().zip(results) {
+                check_entry(operation, *key, result, checks);
+            }
+        }
         Call::Insert(key) => {
             let is_right = result["id"].is_string() && matches!(key.kind(), Kind::Good | Kind::ForeignVault);
             checks.holds(Property::Deserved, Some(*key), is_right, || format!("{}: {result}", operation.call()));

@@ -133,17 +133,27 @@ impl fmt::Display for Key {
 #[derive(Clone, Debug)]
 pub enum Call {
     One(Key),
+    /// Of one owner, one after the other in a single statement.
+    Each(Vec<Key>),
     Insert(Key),
     Check(Key),
-    Batch { keys: Vec<Key>, job: Option<Uuid>, is_dry_run: bool },
-    Retry { owner: Uuid, source_app: &'static str, limit: i32 },
+    Batch {
+        keys: Vec<Key>,
+        job: Option<Uuid>,
+        is_dry_run: bool,
+    },
+    Retry {
+        owner: Uuid,
+        source_app: &'static str,
+        limit: i32,
+    },
 }
 
 impl Call {
     pub fn keys(&self) -> &[Key] {
         match self {
             Call::One(key) | Call::Insert(key) | Call::Check(key) => std::slice::from_ref(key),
-            Call::Batch { keys, .. } => keys,
+            Call::Each(keys) | Call::Batch { keys, .. } => keys,
             Call::Retry { .. } => &[],
         }
     }
@@ -157,6 +167,7 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Call::One(key) => write!(f, "run_pipeline({})", key.0),
+            Call::Each(keys) => write!(f, "SELECT run_pipeline(record) FROM {} records", keys.len()),
             Call::Insert(key) => write!(f, "insert_recording({})", key.0),
             Call::Check(key) => write!(f, "check_duplicate({})", key.0),
             Call::Batch { keys, job, is_dry_run } => {
@@ -278,7 +289,8 @@ impl Generator {
 
     fn statement(&mut self, largest_batch: usize) -> Statement {
         let call = match self.random.random_range(0..100) {
-            0..35 => Call::One(self.key()),
+            0..25 => Call::One(self.key()),
+            25..35 => self.each(largest_batch),
             35..45 => Call::Insert(self.key()),
             45..55 => Call::Check(self.key()),
             55..60 => self.batch(largest_batch, true),
@@ -289,9 +301,9 @@ impl Generator {
             }
             _ => self.batch(largest_batch, false),
         };
-        // Only a single record's outcome can be seen in the tables without the ledger.
+        // What a batch does besides importing can't be seen in the tables without the ledger.
         let is_noted = match call {
-            Call::One(_) | Call::Insert(_) | Call::Check(_) => self.random.random_bool(0.5),
+            Call::One(_) | Call::Each(_) | Call::Insert(_) | Call::Check(_) => self.random.random_bool(0.5),
             Call::Batch { .. } | Call::Retry { .. } => true,
         };
         Statement { call, is_noted }
@@ -305,6 +317,15 @@ impl Generator {
         // An owner has an eighth of the keys, and is as far as the others are.
         let front = self.chosen * self.keys.len() / KEYS as usize + self.random.random_range(0..4);
         self.keys[front % self.keys.len()]
+    }
+
+    /// In the order in which batches lock keys, for all of them are held to the end of the statement.
+    fn each(&mut self, largest: usize) -> Call {
+        let owner = self.key().owner();
+        let mut keys: Vec<Key> = (0..self.random.random_range(1..=largest)).map(|_| self.key()).collect();
+        keys.retain(|key| key.owner() == owner);
+        keys.sort_by_key(|key| (key.source_app(), key.external_id()));
+        Call::Each(keys)
     }
 
     fn batch(&mut self, largest: usize, is_dry_run: bool) -> Call {
