@@ -80,6 +80,7 @@ impl Meaning {
             },
             "global_tags" => match value {
                 Json::Array(elements) => self.global_tags = Some(elements.iter().map(string).collect::<Option<_>>()?),
+                Json::Nested(1, element) => self.global_tags = Some(vec![string(element)?]),
                 // An array in an array is not a string.
                 _ => return None,
             },
