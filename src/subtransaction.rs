@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
+use pgrx::{PgMemoryContexts, PgSqlErrorCode, PgTryBuilder, pg_sys};
 
 use crate::error::{Failure, SqlState};
 
@@ -88,16 +88,11 @@ unsafe extern "C-unwind" fn note_error_code(raised: *mut std::ffi::c_void) {
 /// # Safety
 /// A report is being made.
 unsafe fn is_error() -> bool {
-    // SAFETY: CopyErrorData wants to be outside of ErrorContext, where reports are made and callbacks run; the copy is
-    // freed before that is gone back to.
-    unsafe {
-        let context = pg_sys::MemoryContextSwitchTo(pg_sys::TopTransactionContext);
-        let report = pg_sys::CopyErrorData();
-        let is_error = (*report).elevel >= pg_sys::PGERROR as i32;
-        pg_sys::FreeErrorData(report);
-        pg_sys::MemoryContextSwitchTo(context);
-        is_error
-    }
+    // FreeErrorData leaves some of what CopyErrorData has made behind: it goes with its context.
+    let mut context = PgMemoryContexts::new("report that is looked at");
+    // SAFETY: CopyErrorData wants to be outside of ErrorContext, where reports are made and callbacks run; switch_to goes
+    // back to that.
+    unsafe { context.switch_to(|_| (*pg_sys::CopyErrorData()).elevel >= pg_sys::PGERROR as i32) }
 }
 
 fn failure_or_rethrow<T>(error: CaughtError, raised: i32) -> Result<T, Failure> {

@@ -190,7 +190,7 @@ impl Holdings {
         // ExecutorState is of the statement that asks, and gone with it.
         let by_context: BTreeMap<String, i64> = session
             .query(
-                "SELECT name, sum(total_bytes)::bigint FROM pg_backend_memory_contexts
+                "SELECT name, sum(used_bytes)::bigint FROM pg_backend_memory_contexts
                  WHERE name <> 'ExecutorState' GROUP BY name",
                 &[],
             )
@@ -213,7 +213,7 @@ impl Holdings {
 fn assert_flat(early: &Holdings, late: &Holdings) {
     let before = |name: &String| early.by_context.get(name).copied().unwrap_or(0);
     let grown: Vec<_> = late.by_context.iter().filter(|(name, size)| **size > before(name)).collect();
-    assert!(late.contexts - early.contexts < 128 * 1024, "from {early} to {late}: {grown:?}");
+    assert!(late.contexts - early.contexts < 48 * 1024, "from {early} to {late}: {grown:?}");
     assert!(late.memory - early.memory < 1024, "from {early} to {late}");
     // PostgreSQL keeps some files of tables open, and closes them as it likes.
     assert!(late.files - early.files < 50, "from {early} to {late}");
