@@ -105,7 +105,8 @@ export class PipelineError extends Error {
   readonly hint?: string;
 
   constructor(what: string, error: RpcError, status = 0) {
-    super(`${what}: ${error.message}`);
+    // A gateway's answer may have no message.
+    super(`${what}: ${error.message || JSON.stringify(error)}`);
     this.code = error.code || undefined;
     this.status = status;
     this.details = error.details || undefined;
@@ -141,14 +142,16 @@ export async function checkDuplicate(
   sourceApp: string,
   externalId: string,
 ): Promise<{ isDuplicate: boolean; existingRecordingId?: string }> {
-  // Cleaned, as what is imported is, it would be another's id.
-  if (!isStorable(externalId)) return { isDuplicate: false };
   try {
+    // Cleaned, as what is imported is, it would be another's id.
+    if (!isStorable(sourceApp) || !isStorable(externalId)) throw new Error(UNSTORABLE);
     // Without a default in the database, a key that is left out would be another function.
     const args = { p_user_id: userId ?? null, p_source_app: sourceApp, p_external_id: externalId };
     return await call(supabase, "check_duplicate", args) as { isDuplicate: boolean; existingRecordingId?: string };
   } catch (error) {
-    console.warn(`connector-pipeline: ${messageOf(error)}; ${sourceApp} ${externalId} is taken for new`);
+    console.warn(
+      `connector-pipeline: ${messageOf(error)}; ${String(sourceApp)} ${String(externalId)} is taken for new`,
+    );
     return { isDuplicate: false };
   }
 }
@@ -169,6 +172,7 @@ export async function checkDuplicates(
   externalIds: string[],
 ): Promise<Map<string, string>> {
   try {
+    if (!isStorable(sourceApp)) throw new Error(UNSTORABLE);
     const known = new Map<string, string>();
     const ids = externalIds.filter(isStorable);
     for (let from = 0; from < ids.length; from += MAX_ROWS) {
@@ -180,7 +184,7 @@ export async function checkDuplicates(
     }
     return known;
   } catch (error) {
-    console.warn(`connector-pipeline: ${messageOf(error)}; all of ${sourceApp} are taken for new`);
+    console.warn(`connector-pipeline: ${messageOf(error)}; all of ${String(sourceApp)} are taken for new`);
     return new Map();
   }
 }
@@ -223,8 +227,8 @@ export async function runPipeline(
 
 /**
  * Imports many records in one call and one transaction. One that is not good fails alone: its result says so, and it is
- * kept for {@link retryFailedImports}; but not one whose id can't be sent (see `warning`). Throws a {@link PipelineError}
- * where the call fails, with none of the records in.
+ * kept for {@link retryFailedImports} (an `external_id` or `source_app` that can't be stored as `unstorable_…`, spelled in
+ * JSON, where that is what is wrong with it). Throws a {@link PipelineError} where the call fails, with none of the records in.
  *
  * @param userId the owner of all; `null` for each record's `owner_user_id`, or the user whose JWT the client sends
  * @param options.syncJobId the job of {@link startSyncJob} to count them in
@@ -236,17 +240,17 @@ export async function runPipelineBatch(
   records: ConnectorRecord[],
   options: { syncJobId?: string; dryRun?: boolean } = {},
 ): Promise<BatchResult> {
-  // What is no array, the database refuses.
+  // What is no array, the database refuses; and a record without the part of its key that can't be stored.
   const refusals = Array.isArray(records) ? records.map(refusalOf) : [];
   const batch = await call(supabase, "run_pipeline_batch", {
-    p_records: refusals.some(Boolean) ? records.filter((_, index) => !refusals[index]) : records,
+    p_records: refusals.some(Boolean) ? records.map((record, at) => ({ ...record, ...refusals[at]?.change })) : records,
     p_user_id: userId,
     p_sync_job_id: options.syncJobId,
     p_dry_run: options.dryRun,
   }) as unknown as BatchResult;
-  const sent = batch.results.values();
-  const results = records.map((_, index) => ({ ...(refusals[index] ?? sent.next().value!), index }));
-  return { ...batch, total: results.length, failed: batch.failed + refusals.filter(Boolean).length, results };
+  if (batch.results.length !== records.length) throw new PipelineError("run_pipeline_batch", NO_ANSWER);
+  refusals.forEach((refusal, at) => refusal && Object.assign(batch.results[at], { error: refusal.error }));
+  return batch;
 }
 
 /**
@@ -315,22 +319,25 @@ async function call<Name extends keyof Functions>(
     if (storable) return await call(supabase, name, storable);
   }
   if (error) throw new PipelineError(name, error, status);
-  if (!ANSWERS[name]?.(data)) throw new PipelineError(name, { message: "the answer is not the database's" }, status);
+  if (!ANSWERS[name]?.(data)) throw new PipelineError(name, NO_ANSWER, status);
   return data as NonNullable<Functions[Name]["Returns"]>;
 }
 
+const NO_ANSWER = { message: "the answer is not the database's" };
+
 const has = (key: string) => (answer: unknown) => key in Object(answer);
+const hasResults = (answer: unknown) => Array.isArray(Object(answer).results);
 
 /** By what the answers are known: a proxy's or a gateway's `{}` is not to be taken for one, nor an empty one. */
 const ANSWERS: { [Name in keyof Functions]?: (answer: unknown) => boolean } = {
   check_duplicate: has("isDuplicate"),
   check_duplicates: Array.isArray,
   insert_recording: has("id"),
-  run_pipeline: has("success"),
-  run_pipeline_batch: has("results"),
+  run_pipeline: (answer) => typeof Object(answer).success === "boolean",
+  run_pipeline_batch: hasResults,
   start_sync_job: (answer) => typeof answer === "string",
   finish_sync_job: has("status"),
-  retry_failed_imports: has("results"),
+  retry_failed_imports: hasResults,
 };
 
 /** From PostgreSQL for NUL, from PostgreSQL for half of a character, and the same from PostgREST before it gets there. */
@@ -339,12 +346,16 @@ const REFUSED_AS_TEXT = ["22P05", "22P02", "PGRST102"];
 /**
  * The same with U+FFFD for what PostgreSQL can't store as text: NUL, and half of a character, as a vendor leaves it who cuts
  * a title in the midst of an emoji. One of these in one record would have the whole batch refused, each time. Nothing,
- * where there is none of that.
+ * where there is none of that, or where it can't be looked for (a bigint, which some clients send; nesting without end).
  */
 function withoutUnstorable<Value>(value: Value): Value | undefined {
-  const json = JSON.stringify(value);
-  const storable = cleaned(JSON.parse(json)) as Value;
-  return JSON.stringify(storable) === json ? undefined : storable;
+  try {
+    const json = JSON.stringify(value);
+    const storable = cleaned(JSON.parse(json)) as Value;
+    return JSON.stringify(storable) === json ? undefined : storable;
+  } catch {
+    return undefined;
+  }
 }
 
 function cleaned(value: unknown): unknown {
@@ -355,22 +366,24 @@ function cleaned(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleaned(key), cleaned(item)]));
 }
 
+const UNSTORABLE = "it has a NUL or half of a character";
+
 function isStorable(value: unknown): boolean {
   return typeof value !== "string" || cleaned(value) === value;
 }
 
 /**
- * Why a record can't be sent at all: with U+FFFD in the key that it is known by, two recordings would be one. Nor can it be
- * kept as a failed import, for the same reason.
+ * Why a record can't be sent as it is: with U+FFFD in the key that it is known by, two recordings would be one. And what to
+ * change, for the database to refuse it, count it and keep it: JSON spells what is no text in ASCII.
  */
-function refusalOf(record: ConnectorRecord): Omit<BatchEntry, "index"> & { error: string; code: string } | undefined {
+function refusalOf(record: ConnectorRecord): { error: string; code: string; change: object } | undefined {
   const key = (["external_id", "source_app"] as const).find((key) => !isStorable(record?.[key]));
-  return key && {
-    success: false,
-    externalId: null,
-    error: `invalid record: ${key} ${JSON.stringify(record[key])} has a NUL or half of a character`,
+  if (!key) return undefined;
+  const spelled = JSON.stringify(record[key]);
+  return {
+    error: `invalid record: ${key} ${spelled}: ${UNSTORABLE}`,
     code: "22023",
-    warning: "it can't be kept among the failed imports",
+    change: { [key]: null, [`unstorable_${key}`]: spelled },
   };
 }
 

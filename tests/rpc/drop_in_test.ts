@@ -308,10 +308,17 @@ Deno.test("an answer that is not the database's is no success", async () => {
   const result = await runPipeline(proxy, crypto.randomUUID(), good);
   assert.deepEqual([result.success, result.error], [false, "run_pipeline: the answer is not the database's"]);
   await assert.rejects(runPipelineBatch(proxy, null, [good]), { name: "PipelineError", status: 204 });
+  const half = clientOf(anonKey, () => Promise.resolve(Response.json({ total: 1, failed: 0, results: [] })));
+  await assert.rejects(runPipelineBatch(half, null, [good]), { name: "PipelineError" });
 });
 
 Deno.test("nor is an answer of something in between", async (t) => {
-  for (const [body, status] of [["[]", 404], ["{}", 200], ["[]", 200], ["null", 200]] as const) {
+  for (
+    const [body, status] of [
+      ...[["[]", 404], ["{}", 200], ["[]", 200], ["null", 200]] as const,
+      ...[['{"results":null}', 200], ['{"results":{}}', 200], ['{"success":"no"}', 200]] as const,
+    ]
+  ) {
     await t.step(`${status} ${body}`, async () => {
       const proxy = clientOf(anonKey, () => Promise.resolve(new Response(body, { status })));
       assert.equal((await runPipeline(proxy, null, good)).success, false);
@@ -342,22 +349,61 @@ Deno.test("two recordings whose ids differ in what can't be stored are never mad
   assert.deepEqual(batch.results.map(({ index, success }) => [index, success]), [
     ...[[0, true], [1, false], [2, false], [3, false], [4, true], [5, false], [6, false]],
   ]);
-  assert.deepEqual(batch.results.map(({ externalId }) => externalId), ["a", null, null, null, "cut", "bad", null]);
+  assert.deepEqual(batch.results.map(({ externalId }) => externalId), ["a", null, null, null, "cut", "bad", "c"]);
   for (const result of [batch.results[1], batch.results[6]]) {
     assert.equal(result.code, "22023");
     assert.match(result.error!, /NUL or half of a character/);
-    // Nobody is to take it for kept.
-    assert.ok(result.warning);
+    assert.equal(result.warning, undefined);
   }
+  const { data: kept } = await user.supabase.from("import_failures").select("record->>unstorable_external_id")
+    .throwOnError();
+  assert.equal(kept.length, 5);
+  const spelled = odd.map(({ external_id }) => JSON.stringify(external_id));
+  assert.deepEqual(kept.flatMap((row) => row.unstorable_external_id ?? []).sort(), spelled.sort());
   for (const record of odd) {
     const { success, code } = await runPipeline(user.supabase, null, record);
     assert.deepEqual([success, code], [false, "22023"]);
     await assert.rejects(insertRecording(user.supabase, null, record), { name: "PipelineError", code: "22023" });
-    assert.equal((await checkDuplicate(user.supabase, null, "fathom", record.external_id)).isDuplicate, false);
+    const [warning] = await warningsOf(async () => {
+      assert.equal((await checkDuplicate(user.supabase, null, "fathom", record.external_id)).isDuplicate, false);
+    });
+    assert.match(warning, /NUL or half of a character/);
   }
+  await insertRecording(user.supabase, null, { ...good, external_id: "c", source_app: "z\ufffdom" });
+  await warningsOf(async () => {
+    assert.equal((await checkDuplicate(user.supabase, null, "z\0om", "c")).isDuplicate, false);
+    assert.equal((await checkDuplicates(user.supabase, null, "z\0om", ["c"])).size, 0);
+  });
   const known = await checkDuplicates(user.supabase, null, "fathom", [...odd.map((record) => record.external_id), "a"]);
   assert.deepEqual([...known.keys()], ["a"]);
-  assert.equal((await recordingsOf(user.id)).length, 3);
+  assert.equal((await recordingsOf(user.id)).length, 4);
+});
+
+Deno.test("a record whose id can't be stored is counted in its sync job", async () => {
+  const user = await newUser();
+  const job = await startSyncJob(user.supabase, null, "fathom", ["x\0", "a"]);
+  await runPipelineBatch(user.supabase, null, [{ ...good, external_id: "x\0" }, good], { syncJobId: job });
+  const { status, message } = await finishSyncJob(user.supabase, job);
+  assert.deepEqual([status, message], ["completed_with_errors", "1 new, 0 skipped, 1 failed"]);
+});
+
+Deno.test("what can't be cleaned is an error of the database's, not one of JavaScript's", async () => {
+  const user = await newUser();
+  const cut = { ...good, title: "so funny \ud83d" };
+  let deep: object = {};
+  for (let depth = 0; depth < 4000; depth++) deep = { deep };
+  for (const source_metadata of [{ id: 1n }, deep]) {
+    const records = [{ ...good, external_id: "odd", source_metadata }, cut];
+    await assert.rejects(runPipelineBatch(user.supabase, null, records), { name: "PipelineError" });
+    assert.match((await runPipeline(user.supabase, null, { ...cut, source_metadata })).error!, /^run_pipeline: /);
+  }
+});
+
+Deno.test("an error of a gateway's that has no message is told as it is", async () => {
+  for (const body of ['{"error":"rate limited"}', '{"msg":"rate limited"}']) {
+    const gateway = clientOf(anonKey, () => Promise.resolve(new Response(body, { status: 429 })));
+    assert.match((await runPipeline(gateway, null, good)).error!, /^run_pipeline: .*rate limited/);
+  }
 });
 
 Deno.test("checkDuplicates knows all of more ids than the API gives rows", async () => {

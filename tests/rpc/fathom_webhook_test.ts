@@ -75,6 +75,17 @@ Deno.test("a meeting is imported when Fathom says that it is ready, once however
   assert.equal(recording.source_metadata.transcript, undefined);
 });
 
+Deno.test("a meeting that comes in pieces is read as a whole, wherever they are cut", async () => {
+  const user = await newUser();
+  const whole = request();
+  const bytes = new Uint8Array(await whole.clone().arrayBuffer());
+  const body = ReadableStream.from(Array.from(bytes, (byte) => Uint8Array.of(byte)));
+  const pieces = new Request(whole.url, { method: "POST", headers: whole.headers, body });
+  assert.equal((await receive(pieces, service, user.id)).status, 200);
+  const { data: [recording] } = await user.supabase.from("recordings").select().throwOnError();
+  assert.match(recording.full_transcript, /“Größe” matters 🙂\.$/);
+});
+
 Deno.test("a meeting without a transcript is imported without one", async () => {
   const user = await newUser();
   const body = changed({ transcript: null, default_summary: null, meeting_title: null });
@@ -93,11 +104,12 @@ Deno.test("what Fathom has not signed, or not now, is refused", async (t) => {
     }],
     ["another id", { headers: { "webhook-id": "msg_other" } }],
     ["another time", { headers: { "webhook-timestamp": String(Math.floor(Date.now() / 1000) - 1) } }],
-    ["ten minutes old", { at: new Date(Date.now() - 600_000) }],
-    ["ten minutes early", { at: new Date(Date.now() + 600_000) }],
+    ["six minutes old", { at: new Date(Date.now() - 360_000) }],
+    ["six minutes early", { at: new Date(Date.now() + 360_000) }],
     ["no time", { headers: { "webhook-timestamp": "soon" } }],
     ["no signature", { headers: { "webhook-signature": "" } }],
     ["a part of the signature", { headers: { "webhook-signature": good.slice(0, 24) } }],
+    ["more than the signature", { headers: { "webhook-signature": `${good}A` } }],
     ["a signature that is not base64", { headers: { "webhook-signature": "v1,***" } }],
     ["a signature of another version", { headers: { "webhook-signature": good.replace("v1", "v2") } }],
   ];

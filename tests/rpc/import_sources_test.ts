@@ -1,7 +1,7 @@
 // The tables that an import hub reads and writes through .from(), under row-level security.
 
 import assert from "node:assert/strict";
-import { anon, newUser, record, rest, service, type User } from "./support.ts";
+import { anon, anonKey, newUser, record, rest, service, serviceKey, type User } from "./support.ts";
 
 const connect = (user: User, changes: Record<string, unknown> = {}) =>
   user.supabase.from("import_sources")
@@ -117,4 +117,8 @@ Deno.test("source_metadata_ordered has external_id first, in the text of the bod
   // jsonb has short keys first.
   assert.match(body, /"source_metadata":\{"a": 1, "url": "https:\/\/a\.example", "external_id": "x"\}/);
   assert.match(body, /"source_metadata_ordered":\{"external_id": "x", "a": 1, "url": "https:\/\/a\.example"\}/);
+  const asked = "recordings?select=source_metadata_ordered&source_metadata->>external_id=eq.x&owner_user_id=eq.";
+  assert.match(await (await rest(asked + ann.id, serviceKey)).text(), /\{"external_id": "x", "a": 1/);
+  const refused = await rest(asked + ann.id, anonKey);
+  assert.deepEqual([refused.status, (await refused.json()).code], [401, "42501"]);
 });

@@ -203,9 +203,23 @@ Deno.test("a recording that Zoom is not done with is left for the next run", asy
     ["one without a start, which is refused", { ...quick, start_time: undefined }, "0 new, 0 skipped, 1 failed"],
     [
       "one that is being processed",
-      { ...quick, recording_files: [{ ...quick.recording_files[0], status: "processing" }] },
+      { ...quick, start_time: hourAgo, recording_files: [{ ...quick.recording_files[0], status: "processing" }] },
       "0 new, 0 skipped, 0 failed",
     ],
+    [
+      "one with the transcript of the first of its two parts, an hour old",
+      {
+        ...quick,
+        start_time: hourAgo,
+        recording_files: [
+          { ...quick.recording_files[0], recording_start: hourAgo },
+          { ...transcriptAt("http://127.0.0.1:1/first.vtt", hourAgo) },
+          { ...quick.recording_files[0], recording_start: new Date().toISOString() },
+        ],
+      },
+      "0 new, 0 skipped, 0 failed",
+    ],
+    ["one without a list of files", { ...quick, recording_files: null }, "1 new, 0 skipped, 0 failed"],
   ];
   for (const [what, meeting, message] of table) {
     await t.step(what, async () => {
@@ -214,6 +228,15 @@ Deno.test("a recording that Zoom is not done with is left for the next run", asy
       assert.equal((await sync(user, server.api)).answer.message, message);
     });
   }
+});
+
+Deno.test("a recording that Zoom never gets done with is told as a problem", async () => {
+  const user = await newUser();
+  const page = await pageOf({ recording_files: [{ file_type: "MP4", status: "processing" }] }, { uuid: "good" });
+  await using server = zoom((path, _, origin) => path.startsWith("/users") ? page(origin) : undefined);
+  const { status, answer } = await sync(user, server.api);
+  assert.deepEqual([status, answer.message], [502, "1 new, 0 skipped, 0 failed"]);
+  assert.deepEqual(answer.problems, ["Product and sales: Zoom is not done with it after a day"]);
 });
 
 Deno.test("a batch that does not get through makes a failed run", async () => {
@@ -251,7 +274,7 @@ Deno.test("whoever is not signed in starts no run", async () => {
     const { status } = await sync({ ...user, supabase: clientOf(token) }, server.api);
     assert.equal(status, 401);
   }
-  assert.equal((await sync(user, server.api, {})).status, 400);
+  for (const body of [{}, { zoomToken: null }, null]) assert.equal((await sync(user, server.api, body)).status, 400);
   assert.deepEqual(server.asked, []);
 });
 
@@ -275,6 +298,7 @@ Deno.test("a transcript that can't be had keeps its recording out alone, whateve
     ["no address", undefined, /^bad: Invalid URL/],
     ["an address that nobody listens at", "http://127.0.0.1:1/gone.vtt", /^bad: /],
     ["no answer in time", "{zoom}/never", /^bad: .*timeout/],
+    ["a refusal", "{zoom}/refused", /^bad: Zoom: 401 no/],
   ];
   for (const [what, address, problem] of table) {
     await t.step(what, async () => {
@@ -284,6 +308,7 @@ Deno.test("a transcript that can't be had keeps its recording out alone, whateve
       await using server = zoom((path, _, origin) => {
         if (path.startsWith("/users")) return page(origin);
         if (path === "/never") return answered.promise;
+        if (path === "/refused") return new Response("no", { status: 401 });
         return path === "/sign-in" ? new Response("<!DOCTYPE html>Sign in") : undefined;
       });
       const { status, answer } = await withHaste(() => sync(user, server.api));
@@ -322,7 +347,7 @@ Deno.test("Zoom is asked for the days that are wanted, else for the last 30", as
   assert.deepEqual(server.days.splice(0), [daysAgo(30), daysAgo(0)]);
   await sync(user, server.api, { zoomToken: "zoom's token", from: "2026-01-01", to: "2026-01-31" });
   assert.deepEqual(server.days.splice(0), ["2026-01-01", "2026-01-31"]);
-  for (const [from, to] of [["2026-01-01", "2026-03-01"], ["2026-01-02", "2026-01-01"], ["May", "someday"]]) {
+  for (const [from, to] of [["2026-01-01", "2026-02-01"], ["2026-01-02", "2026-01-01"], ["May", "someday"]]) {
     assert.equal((await sync(user, server.api, { zoomToken: "zoom's token", from, to })).status, 400);
   }
   assert.deepEqual(server.days, []);

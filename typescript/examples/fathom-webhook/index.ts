@@ -1,7 +1,7 @@
 // Imports a meeting when Fathom says that it is ready. Fathom calls it: in supabase/config.toml,
 //   [functions.fathom-webhook]
 //   verify_jwt = false
-// Copy this folder to supabase/functions, the module and database.types.ts to supabase/functions/_shared, and mend the import.
+// Copy this folder to supabase/functions, the module and database.types.ts to supabase/functions/_shared, and mend its import.
 
 import { createClient } from "@supabase/supabase-js";
 import { receiveMeeting } from "./receive-meeting.ts";

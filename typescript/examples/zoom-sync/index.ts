@@ -1,5 +1,5 @@
 // Imports the cloud recordings of a user's Zoom account: POST { "zoomToken", "from"?, "to"? } with the user's JWT.
-// Copy this folder to supabase/functions, the module and database.types.ts to supabase/functions/_shared, and mend the import.
+// Copy this folder to supabase/functions, the module and database.types.ts to supabase/functions/_shared, and mend its import.
 
 import { createClient } from "@supabase/supabase-js";
 import { syncZoom } from "./sync-zoom.ts";
@@ -7,6 +7,7 @@ import { syncZoom } from "./sync-zoom.ts";
 Deno.serve((request) => {
   // As the user who calls: under row-level security, and with the subject of the JWT for an owner.
   const supabase = createClient(Deno.env.get("SUPABASE_URL")!, Deno.env.get("SUPABASE_ANON_KEY")!, {
+    auth: { persistSession: false, autoRefreshToken: false },
     global: { headers: { Authorization: request.headers.get("Authorization") ?? "" } },
   });
   return syncZoom(request, supabase);

@@ -7,11 +7,11 @@ const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
 
 /** One sync run. Whatever happens on the way, the job that it leaves in `sync_jobs` tells how it went. */
 export async function syncZoom(request: Request, supabase: SupabaseClient, zoomApi = "https://api.zoom.us/v2") {
-  const { zoomToken = "", ...days } = await request.json().catch(() => null) ?? {};
+  const { zoomToken, ...days } = await request.json().catch(() => null) ?? {};
   const [from, to] = [days.from ?? dayOf(Date.now() - 30 * DAY), days.to ?? dayOf(Date.now())].map(Date.parse);
-  if (!/^[ -~]+$/.test(zoomToken)) return Response.json({ error: "zoomToken is missing" }, { status: 400 });
+  if (!/^[ -~]+$/.test(zoomToken ?? "")) return Response.json({ error: "zoomToken is missing" }, { status: 400 });
   // Of more than a month, Zoom would leave out the rest without a word.
-  const isMonth = from <= to && to - from <= 31 * DAY;
+  const isMonth = from <= to && to - from <= 30 * DAY;
   if (!isMonth) return Response.json({ error: "from and to: days like 2026-01-31, of one month" }, { status: 400 });
   try {
     const run = { job: await pipeline.startSyncJob(supabase, null, "zoom"), skipped: 0, problems: [] as string[] };
@@ -43,16 +43,14 @@ async function importNew(supabase: SupabaseClient, run: Run, meetings: Meeting[]
   const known = await pipeline.checkDuplicates(supabase, null, "zoom", meetings.map((meeting) => meeting.uuid));
   const records: pipeline.ConnectorRecord[] = [];
   try {
-    for (const meeting of meetings.filter((meeting) => !known.has(meeting.uuid) && isComplete(meeting))) {
-      await fetchTranscript(meeting, zoomToken).then(
-        (transcript) => records.push(recordOf(meeting, transcript)),
-        ({ message, cause: status }: Error) => {
-          // A token that has expired or a limit that is reached ends the run. Another failure keeps this recording out
-          // alone: without its transcript it would be known from then on, and never get one.
-          if (status === 401 || status === 429) throw new Error(message);
-          run.problems.push(`${meeting.topic}: ${message}`);
-        },
-      );
+    for (const meeting of meetings.filter((meeting) => !known.has(meeting.uuid))) {
+      try {
+        if (isDone(meeting)) records.push(recordOf(meeting, await fetchTranscript(meeting, zoomToken)));
+      } catch (error) {
+        if ((error as Error).cause === 429) throw error; // Zoom's limit is reached.
+        // It is left out: without its transcript it would be known from then on, and never get one.
+        run.problems.push(`${meeting.topic}: ${(error as Error).message}`);
+      }
     }
   } finally {
     // What is fetched is in, whatever ends the run.
@@ -64,13 +62,15 @@ async function importNew(supabase: SupabaseClient, run: Run, meetings: Meeting[]
   }
 }
 
-/** Zoom makes the transcript after the recording, which has no trace of it until then: a young one is left for later. */
-function isComplete({ start_time, duration, recording_files = [] }: Meeting): boolean {
+/** Zoom makes transcripts after the recording, which has no trace of them until then: a young one is left for later. */
+function isDone({ start_time, duration, recording_files: files }: Meeting): boolean {
   // Without a time it is not young, but refused, and so kept and seen.
   const isYoung = Date.parse(start_time) + (duration ?? 0) * 60_000 > Date.now() - DAY;
-  const hasTranscript = recording_files.some((file) => file.file_type === "TRANSCRIPT");
-  // A TIMELINE and a CC have no status.
-  return (hasTranscript || !isYoung) && recording_files.every(({ status }) => !status || status === "completed");
+  const isProcessed = files.every(({ status }) => !status || status === "completed"); // A TIMELINE has none.
+  if (!isProcessed && !isYoung) throw new Error("Zoom is not done with it after a day");
+  const parts = new Set(files.map((file) => file.recording_start));
+  const transcripts = files.filter((file) => file.file_type === "TRANSCRIPT");
+  return isProcessed && (!isYoung || transcripts.length >= Math.max(parts.size, 1));
 }
 
 function recordOf(meeting: Meeting, transcript: string): pipeline.ConnectorRecord {
@@ -84,6 +84,6 @@ function recordOf(meeting: Meeting, transcript: string): pipeline.ConnectorRecor
     duration: meeting.duration * 60, // Zoom counts minutes
     video_url: meeting.share_url,
     // Without the links to the files, which are of use to nobody but who has the token.
-    source_metadata: { ...meeting, recording_files: meeting.recording_files?.map((file) => file.file_type) },
+    source_metadata: { ...meeting, recording_files: meeting.recording_files.map((file) => file.file_type) },
   };
 }

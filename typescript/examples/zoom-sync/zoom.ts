@@ -5,23 +5,22 @@ export interface Meeting {
   start_time: string;
   duration: number;
   share_url?: string;
-  recording_files?: { file_type: string; recording_start?: string; status?: string; download_url: string }[];
+  recording_files: { file_type: string; recording_start?: string; status?: string; download_url: string }[];
 }
 
-/** Page by page. */
 export async function* listRecordings(zoomApi: string, zoomToken: string, from: string, to: string) {
   const tokens = new Set([""]); // The loop visits what is added on the way.
   for (const next_page_token of tokens) {
     const query = new URLSearchParams({ from, to, page_size: "30", next_page_token });
     const page = JSON.parse(await askZoom(`${zoomApi}/users/me/recordings?${query}`, zoomToken));
-    yield page.meetings as Meeting[];
+    yield page.meetings.map((meeting: Meeting) => ({ ...meeting, recording_files: meeting.recording_files ?? [] }));
     if (page.next_page_token && tokens.has(page.next_page_token)) throw new Error("Zoom: the pages repeat");
     if (page.next_page_token) tokens.add(page.next_page_token);
   }
 }
 
 /** All parts, for a recording may have been stopped and started again. Empty where it has none. */
-export async function fetchTranscript({ recording_files = [] }: Meeting, zoomToken: string): Promise<string> {
+export async function fetchTranscript({ recording_files }: Meeting, zoomToken: string): Promise<string> {
   const files = recording_files.filter((file) => file.file_type === "TRANSCRIPT");
   files.sort((one, other) => Date.parse(one.recording_start ?? "") - Date.parse(other.recording_start ?? ""));
   const texts = await Array.fromAsync(files, async (file) => textOf(await askZoom(file.download_url, zoomToken)));
