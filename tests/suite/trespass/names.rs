@@ -13,6 +13,7 @@ fn make_hostile_schema(db: &Database) {
         let of_kind =
             format!("{kind} WHERE oid IN (SELECT objid FROM pg_depend WHERE refobjid = 'hostile'::regnamespace)");
         let made = superuser.count(&of_kind);
+        println!("in the way: {made} of {kind}");
         assert!(made > least, "{made} of {kind}");
     }
 }
