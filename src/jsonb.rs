@@ -41,10 +41,15 @@ impl<'a> Jsonb<'a> {
     /// # Safety
     /// The datum is a jsonb, and an SPI connection is open.
     pub unsafe fn copied_out_of_spi(datum: Datum) -> Self {
-        // SAFETY: promised by the caller; SPI_datumTransfer copies the detoasted varlena.
+        // SAFETY: promised by the caller; SPI_datumTransfer copies the varlena, and where detoasting made one, it is ours to free.
         unsafe {
-            let detoasted = Datum::from(pg_sys::pg_detoast_datum(datum.cast_mut_ptr()));
-            Self::at(pg_sys::SPI_datumTransfer(detoasted, false, -1))
+            let detoasted: *mut pg_sys::varlena = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+            let copy = pg_sys::SPI_datumTransfer(Datum::from(detoasted), false, -1);
+            if detoasted != datum.cast_mut_ptr() {
+                // Many rows are read by one statement.
+                pg_sys::pfree(detoasted.cast());
+            }
+            Self::at(copy)
         }
     }
 
@@ -127,11 +132,16 @@ impl<'a> Element<'a> {
         Datum::from(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) })
     }
 
-    /// How many bytes a container takes.
+    /// How many bytes it takes, where they may be many.
     pub fn size(self) -> usize {
-        debug_assert!(self.value.type_ == jbvType::jbvBinary);
-        // SAFETY: `read` makes containers of jbvBinary values alone.
-        usize::try_from(unsafe { self.value.val.binary.len }).unwrap_or_default()
+        match self.read() {
+            Value::Text(text) => text.len(),
+            Value::Object(_) | Value::Array(_) => {
+                // SAFETY: `read` makes these of jbvBinary values alone.
+                usize::try_from(unsafe { self.value.val.binary.len }).unwrap_or_default()
+            }
+            Value::Number(_) | Value::Bool(_) | Value::Null => 0,
+        }
     }
 
     /// PostgreSQL's hash of the value: equal values have equal hashes.

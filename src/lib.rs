@@ -19,6 +19,7 @@ mod outcome;
 mod personal_bank;
 mod pipeline;
 mod places;
+mod plainness;
 mod record;
 mod retry;
 mod statement;

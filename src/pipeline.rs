@@ -171,6 +171,8 @@ struct Stages<'a> {
     /// None: what is found isn't kept, for policies may look at anything, and a command that is under way may be writing.
     began: Option<Moment>,
     found: RefCell<Places>,
+    /// Set when a personal bank has been made: the application's triggers on it may have changed what was found.
+    made_bank: Cell<bool>,
     /// Set while recordings are inserted: an error that came then is about a recording.
     inserting: Cell<bool>,
 }
@@ -183,6 +185,7 @@ impl<'a> Stages<'a> {
             store,
             began: (home.is_called_by_plain_select && !caller.is_bound_by_policies()).then(Moment::now),
             found: RefCell::default(),
+            made_bank: Cell::new(false),
             inserting: Cell::new(false),
         }
     }
@@ -217,10 +220,15 @@ impl Stages<'_> {
         let remembered = &self.store.remembered;
         let began = self.began.filter(|began| remembered.was_new(*began))?;
         let bank_id = remembered.bank(began, &candidate.bank_request())?;
-        let vault_id = remembered.vault(began, &VaultRequest { owner, bank_id, vault_id: record.vault_id })?;
+        let vault_request = VaultRequest { owner, bank_id, vault_id: record.vault_id };
+        let vault_id = remembered.vault(began, &vault_request)?;
         let id = Uuid::now_v7();
         let entry = NewVaultEntry { id: Uuid::now_v7(), vault_id, recording_id: id };
         let is_new = self.store.insert_recording_with_entry(&NewRecording { id, bank_id, owner, record }, &entry);
+        // The key may have been waited for, and the vault have moved to another bank meanwhile.
+        if is_new && began.is_overtaken() && self.store.find_vaults(&[vault_request]) != [Some(vault_id)] {
+            Failure::invalid("the vault is another one now").raise();
+        }
         is_new.then_some((position, Outcome::Imported { id: Some(id), warning: None }))
     }
 
@@ -297,7 +305,9 @@ impl Stages<'_> {
     }
 
     fn find_vaults(&self, mode: Mode, requests: BTreeSet<VaultRequest>) -> Found<VaultRequest> {
-        let remembered = |request: &VaultRequest| self.store.remembered.vault(self.began?, request);
+        // To insert the recordings may have taken a wait for another transaction, which may have moved a vault.
+        let began = self.began.filter(|began| !began.is_overtaken());
+        let remembered = |request: &VaultRequest| self.store.remembered.vault(began?, request);
         let found = self.look_up(mode, requests, remembered, |requests| self.store.find_vaults(requests));
         let places = found.iter().filter_map(|(request, vault)| Some((*request, vault.as_ref().ok().copied()??)));
         self.found.borrow_mut().vaults.extend(places);
@@ -309,8 +319,12 @@ impl Stages<'_> {
         let remembered = &self.store.remembered;
         let found = self.found.take();
         let is_new = |(_, outcome): &(usize, Outcome)| matches!(outcome, Outcome::Imported { .. });
+        let is_found_again = |began| {
+            !self.made_bank.get()
+                && (remembered.holds(began) || (found.are_whole() && self.store.plainness.of(self.store)))
+        };
         match self.began {
-            Some(began) if remembered.holds(began) || (found.are_whole() && self.store.are_tables_plain()) => {
+            Some(began) if is_found_again(began) => {
                 remembered.add(began, found, outcomes.iter().all(is_new));
             }
             _ => remembered.forget(),
@@ -351,6 +365,7 @@ impl Stages<'_> {
     /// never wait for each other's in a circle.
     fn make_personal_bank(&self, mode: Mode, request: &BankRequest) -> Result<Uuid, Failure> {
         let made = mode.attempt(|| {
+            self.made_bank.set(true);
             personal_bank::ensure(self.home, self.store, request.owner)?;
             let found = self.store.find_banks(std::slice::from_ref(request)).pop().flatten();
             found.ok_or_else(|| no_personal_bank(request))

@@ -56,7 +56,7 @@ impl Remembered {
         self.as_of.get() == Some(now)
     }
 
-    /// Adds what a call has found that began at `began` and now ends, having written nothing but its own rows.
+    /// Adds what a call has found that began at `began` and now ends, having written nothing but recordings and entries.
     pub fn add(&self, began: Moment, mut found: Places, was_new: bool) {
         let now = Moment::now();
         let mut places = self.places.borrow_mut();
@@ -79,7 +79,8 @@ impl Remembered {
 }
 
 /// A state of the tables as a role sees it who is above the policies. In two moments that are equal every query finds
-/// the same, for each part stands for one way in which that can change.
+/// the same, for each part stands for one way in which that can change. (But for TRUNCATE of a table that is new in this
+/// transaction: see are_tables_plain.sql.)
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     role: pg_sys::Oid,
@@ -108,6 +109,11 @@ impl Moment {
                 others_ended: (*pg_sys::GetTransactionSnapshot()).snapXactCompletionCount,
             }
         }
+    }
+
+    /// Whether another transaction has ended since: what we have waited for, say.
+    pub fn is_overtaken(&self) -> bool {
+        Self::now().others_ended != self.others_ended
     }
 
     /// Whether only we have done something since.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::home::Home;
 use crate::jsonb::Element;
 use crate::places::Remembered;
+use crate::plainness::Plainness;
 use crate::record::{Record, Timestamp};
 use crate::statement::{Access, Column, Form, Row, Statement};
 use crate::table::Table;
@@ -105,6 +106,7 @@ const AT_A_TIME: usize = 1000;
 pub struct Store {
     home: Home,
     pub remembered: Remembered,
+    pub plainness: Plainness,
     find_duplicates: Kept,
     find_visible: Kept,
     find_banks: Kept,
@@ -125,8 +127,6 @@ pub struct Store {
     find_failures: Kept,
     remove_failures: Kept,
     are_tables_plain: Kept,
-    /// A statement that is valid as long as the tables stay as they are, and whether they are plain.
-    plainness: RefCell<Option<(Statement, bool)>>,
     planned_for: Cell<u32>,
 }
 
@@ -172,9 +172,9 @@ impl Store {
             find_failures: kept(include_str!("../sql/pipeline/find_failures.sql")),
             remove_failures: kept(include_str!("../sql/pipeline/remove_failures.sql")),
             are_tables_plain: kept(include_str!("../sql/pipeline/are_tables_plain.sql")),
-            plainness: RefCell::new(None),
             planned_for: Cell::new(0),
             remembered: Remembered::default(),
+            plainness: Plainness::default(),
             home,
         }
     }
@@ -229,22 +229,9 @@ impl Store {
     }
 
     /// Inserts recordings in the order given; the ids of those whose key was new.
-    ///
-    /// By statements of a megabyte each at the most, for a statement has its rows twice over in memory: a batch of 50 MB
-    /// takes 6 MB more than to read it, and took 102 MB by one.
     pub fn insert_recordings(&self, new: &[NewRecording]) -> Vec<Uuid> {
-        const MEGABYTE: usize = 1024 * 1024;
-        let (mut count, mut size) = (1, new.first().map_or(0, NewRecording::size));
-        let fits = |_: &NewRecording, next: &NewRecording| {
-            (count, size) = (count + 1, size + next.size());
-            let fits = count <= AT_A_TIME && size < MEGABYTE;
-            if !fits {
-                (count, size) = (1, next.size());
-            }
-            fits
-        };
         let mut inserted = Vec::with_capacity(new.len());
-        for rows in new.chunk_by(fits) {
+        for rows in by_the_megabyte(new, NewRecording::size) {
             inserted.extend(self.insert_recordings.query(Access::Write, &recording_columns(rows), |row| row.uuid(1)));
             // Before the foreign keys of vault entries look them up.
             self.forget_plans_for_a_smaller_table();
@@ -323,16 +310,18 @@ impl Store {
 
     /// Keeps failed records, in the order given; one that is there counts one attempt more.
     pub fn keep_failures(&self, failed: &[FailedImport]) {
-        let columns = [
-            Column::Uuids(failed.iter().map(|failed| failed.user).collect()),
-            Column::Uuids(failed.iter().map(|failed| failed.owner).collect()),
-            Column::Texts(failed.iter().map(|failed| failed.source_app).collect()),
-            Column::Texts(failed.iter().map(|failed| failed.external_id).collect()),
-            Column::Jsonbs(failed.iter().map(|failed| Some(failed.record)).collect()),
-            Column::Texts(failed.iter().map(|failed| Some(failed.error.as_str())).collect()),
-            Column::Texts(failed.iter().map(|failed| Some(failed.code.as_str())).collect()),
-        ];
-        self.keep_failures.run(&columns);
+        for failed in by_the_megabyte(failed, |failed| failed.record.size()) {
+            let columns = [
+                Column::Uuids(failed.iter().map(|failed| failed.user).collect()),
+                Column::Uuids(failed.iter().map(|failed| failed.owner).collect()),
+                Column::Texts(failed.iter().map(|failed| failed.source_app).collect()),
+                Column::Texts(failed.iter().map(|failed| failed.external_id).collect()),
+                Column::Jsonbs(failed.iter().map(|failed| Some(failed.record)).collect()),
+                Column::Texts(failed.iter().map(|failed| Some(failed.error.as_str())).collect()),
+                Column::Texts(failed.iter().map(|failed| Some(failed.code.as_str())).collect()),
+            ];
+            self.keep_failures.run(&columns);
+        }
     }
 
     /// A user's failures, those tried longest ago first.
@@ -354,23 +343,16 @@ impl Store {
         self.remove_failures.run(&[Column::Uuids(ids.into_iter().map(Some).collect())]);
     }
 
-    /// Whether importing runs nothing of the application's own: see are_tables_plain.sql. Asked again when one of the tables
-    /// has changed.
+    /// Whether importing runs nothing of the application's own, as far as one can tell.
     pub fn are_tables_plain(&self) -> bool {
-        if let Some((watch, is_plain)) = &*self.plainness.borrow()
-            && watch.is_valid()
-        {
-            return *is_plain;
-        }
-        // First the one and then the other: what changes in between is noticed.
-        let tables = include_str!("../sql/pipeline/tables.sql").replace("@extschema@", &self.home.quoted);
-        let watch = Statement::prepare(&tables, Form::Arrays, &[]);
         let answer = self.are_tables_plain.query(Access::Latest, &[], |row| row.boolean(1));
-        let is_plain = answer.first().copied().flatten().unwrap_or_default();
-        if let Some((outdated, _)) = self.plainness.replace(Some((watch, is_plain))) {
-            outdated.free();
-        }
-        is_plain
+        answer.first().copied().flatten().unwrap_or_default()
+    }
+
+    /// A statement that is valid as long as the tables stay as they are.
+    pub fn watch_tables(&self) -> Statement {
+        let tables = include_str!("../sql/pipeline/tables.sql").replace("@extschema@", &self.home.quoted);
+        Statement::prepare(&tables, Form::Arrays, &[])
     }
 
     /// Lets the session plan anew when `recordings` has doubled since it last did.
@@ -437,6 +419,22 @@ fn for_one_row(sql: &str) -> String {
 /// The same statement, raising where it would do nothing.
 fn without_conflict_clause(sql: &str) -> String {
     sql.lines().filter(|line| !line.starts_with("ON CONFLICT")).collect::<Vec<_>>().join("\n")
+}
+
+/// Rows by the statement: a megabyte each at the most, unless one row has more, for a statement has its rows twice over in
+/// memory. A batch of 50 MB takes 6 MB more than to read it, and took 102 MB by one statement.
+fn by_the_megabyte<T>(rows: &[T], size: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    const MEGABYTE: usize = 1024 * 1024;
+    let (mut count, mut sum) = (1, rows.first().map_or(0, &size));
+    rows.chunk_by(move |_, next| {
+        let next = size(next);
+        (count, sum) = (count + 1, sum + next);
+        let fits = count <= AT_A_TIME && sum < MEGABYTE;
+        if !fits {
+            (count, sum) = (1, next);
+        }
+        fits
+    })
 }
 
 /// Of what was found for each position, the least.

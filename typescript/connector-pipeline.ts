@@ -242,8 +242,9 @@ export async function runPipelineBatch(
 ): Promise<BatchResult> {
   // What is no array, the database refuses; and a record without the part of its key that can't be stored.
   const refusals = Array.isArray(records) ? records.map(refusalOf) : [];
+  const change = (record: ConnectorRecord, at: number) => refusals[at] ? { ...record, ...refusals[at].change } : record;
   const batch = await call(supabase, "run_pipeline_batch", {
-    p_records: refusals.some(Boolean) ? records.map((record, at) => ({ ...record, ...refusals[at]?.change })) : records,
+    p_records: refusals.some(Boolean) ? records.map(change) : records,
     p_user_id: userId,
     p_sync_job_id: options.syncJobId,
     p_dry_run: options.dryRun,

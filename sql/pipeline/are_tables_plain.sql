@@ -2,10 +2,19 @@
 -- has found is what the next one would find, until one of the tables changes.
 -- Rows: one, yes or no.
 --
--- Functions in C are PostgreSQL's own and those of extensions, like uuid_generate_v4(): they write to no table. A function
--- of the application's that PostgreSQL takes for immutable may, all the same.
+-- It goes by what may be there, not by what may not. What runs on a row is known by pg_depend, which names everything but
+-- what PostgreSQL can't be without. Of that, what comes with PostgreSQL will do, and what an extension brings in C, such as
+-- uuid_generate_v4() or the operators of trigrams: they write to no table. A function of the application's may, whatever
+-- it says of itself, and may be another one tomorrow.
 WITH pipeline_table AS (
-    SELECT relation.oid, relation.relowner, relation.relkind, relation.relforcerowsecurity
+    SELECT
+        relation.oid,
+        relation.relowner,
+        relation.relkind OPERATOR(pg_catalog.=) 'r'
+            AND NOT relation.relforcerowsecurity
+            -- The dedup index knows nothing of the rows of tables that inherit.
+            AND NOT relation.relhassubclass
+            AND NOT relation.relispartition AS is_plain
     FROM pg_catalog.pg_class AS relation
     WHERE relation.oid OPERATOR(pg_catalog.=) ANY (
         ARRAY[
@@ -28,7 +37,15 @@ written_table AS (
         ]::pg_catalog.oid[]
     )
 ),
--- What PostgreSQL evaluates for each row.
+-- Bases and enums check nothing more than their input; domains, and what is made of them, do.
+plain_type AS (
+    SELECT pg_type.oid
+    FROM pg_catalog.pg_type
+    LEFT JOIN pg_catalog.pg_type AS element ON element.oid OPERATOR(pg_catalog.=) pg_type.typelem
+    WHERE pg_type.typtype OPERATOR(pg_catalog.=) ANY ('{b,e}'::pg_catalog."char"[])
+        AND COALESCE(element.typtype, 'b') OPERATOR(pg_catalog.=) ANY ('{b,e}'::pg_catalog."char"[])
+),
+-- What PostgreSQL evaluates for each row that it writes, or looks up.
 evaluated AS (
     SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass AS catalog, pg_attrdef.oid
     FROM pg_catalog.pg_attrdef
@@ -40,14 +57,23 @@ evaluated AS (
     UNION ALL
     SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, pg_index.indexrelid
     FROM pg_catalog.pg_index
-    JOIN written_table ON written_table.oid OPERATOR(pg_catalog.=) pg_index.indrelid
+    JOIN pipeline_table ON pipeline_table.oid OPERATOR(pg_catalog.=) pg_index.indrelid
+),
+used AS (
+    SELECT pg_depend.refclassid, pg_depend.refobjid
+    FROM evaluated
+    JOIN pg_catalog.pg_depend
+        ON pg_depend.classid OPERATOR(pg_catalog.=) evaluated.catalog
+        AND pg_depend.objid OPERATOR(pg_catalog.=) evaluated.oid
+    -- FirstNormalObjectId, access/transam.h: below are the objects that come with PostgreSQL.
+    WHERE pg_depend.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
 )
 SELECT
     (
         SELECT
             pg_catalog.count(*) OPERATOR(pg_catalog.=) 6
             AND pg_catalog.count(DISTINCT relowner) OPERATOR(pg_catalog.=) 1
-            AND pg_catalog.bool_and(relkind OPERATOR(pg_catalog.=) 'r' AND NOT relforcerowsecurity)
+            AND pg_catalog.bool_and(is_plain)
         FROM pipeline_table
     )
     AND NOT EXISTS (
@@ -66,29 +92,36 @@ SELECT
         SELECT
         FROM pg_catalog.pg_attribute
         JOIN written_table ON written_table.oid OPERATOR(pg_catalog.=) pg_attribute.attrelid
-        JOIN pg_catalog.pg_type ON pg_type.oid OPERATOR(pg_catalog.=) pg_attribute.atttypid
-        LEFT JOIN pg_catalog.pg_type AS element ON element.oid OPERATOR(pg_catalog.=) pg_type.typelem
-        -- Bases and enums check nothing more than their input; domains, and what is made of them, do.
         WHERE pg_attribute.attnum OPERATOR(pg_catalog.>) 0
-            AND NOT (
-                pg_type.typtype OPERATOR(pg_catalog.=) ANY ('{b,e}'::pg_catalog."char"[])
-                AND COALESCE(element.typtype, 'b') OPERATOR(pg_catalog.=) ANY ('{b,e}'::pg_catalog."char"[])
-            )
+            AND NOT pg_attribute.attisdropped
+            AND NOT pg_attribute.atttypid OPERATOR(pg_catalog.=) ANY (SELECT plain_type.oid FROM plain_type)
     )
     AND NOT EXISTS (
         SELECT
-        FROM evaluated
-        JOIN pg_catalog.pg_depend AS used
-            ON used.classid OPERATOR(pg_catalog.=) evaluated.catalog
-            AND used.objid OPERATOR(pg_catalog.=) evaluated.oid
-        LEFT JOIN pg_catalog.pg_operator
-            ON used.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_operator'::pg_catalog.regclass
-            AND pg_operator.oid OPERATOR(pg_catalog.=) used.refobjid
-        JOIN pg_catalog.pg_proc
-            ON pg_proc.oid OPERATOR(pg_catalog.=) CASE
-                WHEN used.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass THEN used.refobjid
-                ELSE pg_operator.oprcode
-            END
-        JOIN pg_catalog.pg_language ON pg_language.oid OPERATOR(pg_catalog.=) pg_proc.prolang
-        WHERE NOT pg_language.lanname OPERATOR(pg_catalog.=) ANY ('{internal,c}'::pg_catalog.name[])
+        FROM used
+        LEFT JOIN plain_type
+            ON used.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
+            AND plain_type.oid OPERATOR(pg_catalog.=) used.refobjid
+        LEFT JOIN pg_catalog.pg_proc
+            ON used.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+            AND pg_proc.oid OPERATOR(pg_catalog.=) used.refobjid
+        LEFT JOIN pg_catalog.pg_language ON pg_language.oid OPERATOR(pg_catalog.=) pg_proc.prolang
+        LEFT JOIN pg_catalog.pg_depend AS membership
+            ON membership.classid OPERATOR(pg_catalog.=) used.refclassid
+            AND membership.objid OPERATOR(pg_catalog.=) used.refobjid
+            AND membership.deptype OPERATOR(pg_catalog.=) 'e'
+        -- Tables, sequences and keys run nothing.
+        WHERE used.refclassid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND used.refclassid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_constraint'::pg_catalog.regclass
+            AND plain_type.oid IS NULL
+            AND (membership.objid IS NULL OR pg_language.lanname OPERATOR(pg_catalog.<>) 'c')
+    )
+    -- TRUNCATE of a table that is new in this transaction leaves no trace. Who has made it, or has given it new storage,
+    -- holds this lock, and the table is looked at again when the transaction has ended.
+    AND NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_locks
+        JOIN pipeline_table ON pipeline_table.oid OPERATOR(pg_catalog.=) pg_locks.relation
+        WHERE pg_locks.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND pg_locks.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock'
     )

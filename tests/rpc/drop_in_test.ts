@@ -379,6 +379,19 @@ Deno.test("two recordings whose ids differ in what can't be stored are never mad
   assert.equal((await recordingsOf(user.id)).length, 4);
 });
 
+Deno.test("a record whose id can't be stored leaves the others of its batch as they are", async () => {
+  const user = await newUser();
+  const spelledByItself = { toJSON: () => good } as unknown as ConnectorRecord;
+  const others = [spelledByItself, null, "text", [1]] as ConnectorRecord[];
+  const errorsOf = async (records: ConnectorRecord[]) => {
+    const { results } = await runPipelineBatch(user.supabase, null, records, { dryRun: true });
+    return results.map(({ error }) => error);
+  };
+  const expected = await errorsOf(others);
+  assert.equal(expected.filter(Boolean).length, 3);
+  assert.deepEqual((await errorsOf([...others, { ...good, external_id: "x\0" }])).slice(0, 4), expected);
+});
+
 Deno.test("a record whose id can't be stored is counted in its sync job", async () => {
   const user = await newUser();
   const job = await startSyncJob(user.supabase, null, "fathom", ["x\0", "a"]);

@@ -222,6 +222,150 @@ fn a_recording_that_another_session_is_importing_is_waited_for_and_skipped() {
 }
 
 #[test]
+fn a_vault_that_moves_while_a_key_is_waited_for_gets_no_entry() {
+    let db = Database::new();
+    let (mut first, mut second, mut third) = (db.service_role(), db.service_role(), db.table_owner());
+    let other = Uuid::from_u128(0xBA);
+    third.run(&format!("INSERT INTO banks (id, name, type) VALUES ('{other}', 'Acme', 'business')"));
+    assert_imported(&first.import(&record("before"), ALICE));
+    first.run("BEGIN");
+    assert_imported(&first.import(&record("c"), ALICE));
+    let pid: i32 = second.value("SELECT pg_backend_pid()", &[]);
+    let said = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| import_all(&mut second, &["a", "b", "c", "d"].map(record)));
+        db.wait_until_blocked(pid);
+        third.run(&format!("UPDATE vaults SET bank_id = '{other}'"));
+        first.run("ROLLBACK");
+        waiting.join().unwrap()
+    });
+    said.iter().for_each(assert_imported);
+    let has_warning: Vec<bool> = said.iter().map(|result| result["warning"].is_string()).collect();
+    assert_eq!(has_warning, [false, false, true, true]);
+    let with_entry = "SELECT title FROM recordings JOIN vault_entries AS entry ON entry.recording_id = recordings.id
+        WHERE source_metadata ->> 'external_id' IN ('c', 'd')";
+    assert!(third.column::<String>(with_entry, &[]).is_empty());
+}
+
+#[test]
+fn what_lies_in_a_table_that_inherits_is_a_duplicate_after_new_records_too() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let old = recording_id(&owner.import(&record("old"), ALICE));
+    owner.run(
+        "CREATE TABLE archive () INHERITS (recordings);
+         DELETE FROM vault_entries;
+         WITH moved AS (DELETE FROM ONLY recordings RETURNING *) INSERT INTO archive SELECT * FROM moved",
+    );
+    let said = import_all(&mut owner, &["a", "b", "old", "c"].map(record));
+    assert_skipped(&said[2], old);
+    assert_eq!(owner.count("recordings"), 4);
+}
+
+#[test]
+fn catalogs_that_the_caller_may_not_read_cost_no_import() {
+    let db = Database::new();
+    db.superuser().run("REVOKE SELECT ON pg_catalog.pg_proc, pg_catalog.pg_depend FROM PUBLIC");
+    let mut service = db.service_role();
+    import_all(&mut service, &["a", "b", "a", "c"].map(record));
+    let batch = json!([record("d"), record("e")]);
+    let result: Value = service.value("SELECT run_pipeline_batch($1, $2)", &[&batch, &ALICE]);
+    assert_eq!(result["imported"], 2, "{result}");
+    assert_eq!(db.table_owner().count("recordings"), 5);
+}
+
+/// Whatever of the application's takes Alice's membership away while her records are imported: those that come after are
+/// refused, as they would be one by one.
+#[test]
+fn a_membership_that_ends_on_the_way_opens_no_bank_any_more() {
+    let table = [
+        ("a check", "ALTER TABLE recordings ADD CHECK (leave(title))"),
+        ("a default", "ALTER TABLE recordings ADD COLUMN new boolean DEFAULT leave('leave')"),
+        ("an index", "CREATE INDEX ON recordings (look(title))"),
+        (
+            "a domain in a check",
+            "CREATE DOMAIN word AS text CHECK (leave(VALUE));
+             ALTER TABLE recordings ADD CHECK ((title::word) IS NOT NULL)",
+        ),
+        (
+            "a domain in an array in a check",
+            "CREATE DOMAIN word AS text CHECK (leave(VALUE));
+             ALTER TABLE recordings ADD CHECK ((ARRAY[title]::word[]) IS NOT NULL)",
+        ),
+        (
+            "the type of a column",
+            "CREATE DOMAIN word AS text CHECK (leave(VALUE)); ALTER TABLE recordings ALTER COLUMN title TYPE word",
+        ),
+        (
+            "an operator class",
+            "CREATE FUNCTION compare(text, text) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
+                 $$ BEGIN PERFORM look($1), look($2); RETURN bttextcmp($1, $2); END $$;
+             CREATE OPERATOR CLASS comparing FOR TYPE text USING btree AS
+                 OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 compare(text, text);
+             CREATE INDEX ON recordings (title comparing)",
+        ),
+        (
+            "a trigger on the personal bank that another gets",
+            "CREATE FUNCTION leave_too() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM leave('leave'); RETURN NEW; END $$;
+             CREATE TRIGGER leave_too AFTER INSERT ON banks FOR EACH ROW EXECUTE FUNCTION leave_too()",
+        ),
+    ];
+    let (bank, vault) = (Uuid::from_u128(0xBA), Uuid::from_u128(0x7A));
+    for (what, sql) in table {
+        let db = Database::new();
+        let mut superuser = db.superuser();
+        superuser.run(&format!(
+            "INSERT INTO banks (id, name, type) VALUES ('{bank}', 'Acme', 'business');
+             INSERT INTO vaults (id, bank_id, name, vault_type) VALUES ('{vault}', '{bank}', 'Sales', 'team');
+             CREATE FUNCTION leave(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                 IF $1 = 'leave' THEN DELETE FROM bank_memberships WHERE user_id = '{ALICE}'; END IF;
+                 RETURN true;
+             END $$;
+             CREATE FUNCTION look(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
+                 $$ BEGIN PERFORM leave($1); RETURN true; END $$;
+             {sql};
+             INSERT INTO bank_memberships (bank_id, user_id, role) VALUES ('{bank}', '{ALICE}', 'member')"
+        ));
+        let into_bank = |id: &str| {
+            record_with(id, json!({"title": id, "bank_id": bank, "vault_id": vault, "owner_user_id": ALICE}))
+        };
+        let of_bob = record_with("leave", json!({"owner_user_id": BOB}));
+        let third = if what.contains("another") { of_bob } else { into_bank("leave") };
+        let said: Vec<Value> = superuser.column(
+            "SELECT run_pipeline(record) FROM unnest($1::jsonb[]) AS given (record)",
+            &[&[into_bank("a"), into_bank("b"), third, into_bank("c"), into_bank("d")].as_slice()],
+        );
+        let members = superuser.count(&format!("bank_memberships WHERE user_id = '{ALICE}'"));
+        assert_eq!(members, 0, "{what}: {said:?}");
+        assert_eq!(said[4]["code"], "42501", "{what}: {said:?}");
+    }
+}
+
+#[test]
+fn what_is_truncated_in_its_own_transaction_is_gone() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    let (bank, vault) = (Uuid::from_u128(0xBA), Uuid::from_u128(0x7A));
+    let member =
+        format!("INSERT INTO bank_memberships (bank_id, user_id, role) VALUES ('{bank}', '{ALICE}', 'member')");
+    // Without an index and without a column that is stored elsewhere, nothing that has a number tells of it.
+    owner.run(&format!(
+        "INSERT INTO banks (id, name, type) VALUES ('{bank}', 'Acme', 'business');
+         INSERT INTO vaults (id, bank_id, name, vault_type) VALUES ('{vault}', '{bank}', 'Sales', 'team');
+         DROP TABLE bank_memberships CASCADE;
+         CREATE TYPE role AS ENUM ('owner', 'member');
+         CREATE TABLE bank_memberships (bank_id uuid, user_id uuid, role role);
+         BEGIN; TRUNCATE bank_memberships; {member}"
+    ));
+    let into_bank = |id: &str| record_with(id, json!({"bank_id": bank, "vault_id": vault}));
+    import_all(&mut owner, &["a", "b"].map(into_bank)).iter().for_each(assert_imported);
+    owner.run("TRUNCATE bank_memberships");
+    for refused in import_all(&mut owner, &["c", "d"].map(into_bank)) {
+        assert_eq!(refused["code"], "42501", "{refused}");
+    }
+}
+
+#[test]
 fn duplicates_after_new_records_write_nothing() {
     let db = Database::alone();
     let mut owner = db.table_owner();

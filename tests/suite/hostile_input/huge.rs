@@ -44,29 +44,51 @@ fn a_record_of_100_mb_is_imported_with_memory_for_a_few_copies() {
     assert!(of_single - of_jsonb < 500, "{of_single} MB, where jsonb alone takes {of_jsonb} MB");
 }
 
+/// Leaves a batch of 1,000 records with 50 kB in that part, which have `more` besides, in a table.
+fn give_batch_of_50_mb(db: &Database, part: &str, more: Value) {
+    db.table_owner().run(&format!(
+        "DROP TABLE IF EXISTS given;
+         CREATE TABLE given AS
+         SELECT jsonb_agg(jsonb_build_object(
+             'external_id', '{part}' || n, 'source_app', 'zoom', 'title', 'Weekly', 'full_transcript', '',
+             'recording_start_time', '2026-01-31T09:30:00Z'
+         ) || jsonb_build_object('{part}', CASE '{part}'
+             WHEN 'source_metadata' THEN jsonb_build_object('notes', repeat(md5(n::text), 1600))
+             ELSE to_jsonb(repeat(md5(n::text), 1600))
+         END) || '{more}') AS records
+         FROM generate_series(1, 1000) AS n"
+    ));
+}
+
+const READING: &str = "SELECT to_jsonb(records IS NULL OR jsonb_array_length(records) <> 1000) FROM given";
+const IMPORTING: &str = "SELECT run_pipeline_batch(records, $1) - 'results' FROM given";
+const RETRYING: &str = "SELECT retry_failed_imports(NULL, $1, 1000) - 'results'";
+
 #[test]
 fn a_batch_of_50_mb_takes_little_more_memory_than_to_read_it() {
     let db = Database::new();
     for part in ["full_transcript", "summary", "source_metadata"] {
-        db.table_owner().run(&format!(
-            "DROP TABLE IF EXISTS given;
-             CREATE TABLE given AS
-             SELECT jsonb_agg(jsonb_build_object(
-                 'external_id', '{part}' || n, 'source_app', 'zoom', 'title', 'Weekly', 'full_transcript', '',
-                 'recording_start_time', '2026-01-31T09:30:00Z'
-             ) || jsonb_build_object('{part}', CASE '{part}'
-                 WHEN 'source_metadata' THEN jsonb_build_object('notes', repeat(md5(n::text), 1600))
-                 ELSE to_jsonb(repeat(md5(n::text), 1600))
-             END)) AS records
-             FROM generate_series(1, 1000) AS n"
-        ));
-        let reading = "SELECT to_jsonb(records IS NULL OR jsonb_array_length(records) <> 1000) FROM given";
-        let (_, of_reading) = peak(&db, reading, &[]);
-        let (result, of_batch) = peak(&db, "SELECT run_pipeline_batch(records, $1) - 'results' FROM given", &[&ALICE]);
+        give_batch_of_50_mb(&db, part, json!({}));
+        let (_, of_reading) = peak(&db, READING, &[]);
+        let (result, of_batch) = peak(&db, IMPORTING, &[&ALICE]);
         println!(
             "peak memory for a batch of 50 MB in {part}: {of_reading} MB to read it, {of_batch} MB with run_pipeline_batch"
         );
         assert_eq!(result["imported"], 1000, "{result}");
         assert!(of_batch - of_reading < 40, "{part}: {of_batch} MB, where reading it takes {of_reading} MB");
     }
+}
+
+#[test]
+fn so_does_one_that_fails_and_its_retry() {
+    let db = Database::new();
+    give_batch_of_50_mb(&db, "full_transcript", json!({"bank_id": Uuid::from_u128(0xF0)}));
+    let (_, of_reading) = peak(&db, READING, &[]);
+    for (what, sql) in [("run_pipeline_batch", IMPORTING), ("retry_failed_imports", RETRYING)] {
+        let (result, peak) = peak(&db, sql, &[&ALICE]);
+        println!("peak memory where 50 MB fail: {of_reading} MB to read them, {peak} MB with {what}");
+        assert_eq!(result["failed"], 1000, "{result}");
+        assert!(peak - of_reading < 40, "{what}: {peak} MB, where reading takes {of_reading} MB");
+    }
+    assert_eq!(db.superuser().count("import_failures WHERE attempts = 2"), 1000);
 }
