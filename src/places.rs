@@ -80,7 +80,7 @@ impl Remembered {
 
 /// A state of the tables as a role sees it who is above the policies. In two moments that are equal every query finds
 /// the same, for each part stands for one way in which that can change. (But for TRUNCATE of a table that is new in this
-/// transaction: see are_tables_plain.sql.)
+/// transaction: see Store::are_tables_plain.)
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     role: pg_sys::Oid,

@@ -110,9 +110,20 @@ fn failure_or_rethrow<T>(error: CaughtError, raised: i32) -> Result<T, Failure> 
     }
     Err(Failure {
         code,
-        message: report.message().to_owned(),
-        detail: report.detail().map(str::to_owned),
-        hint: report.hint().map(str::to_owned),
+        message: shortened(report.message()),
+        detail: report.detail().map(shortened),
+        hint: report.hint().map(shortened),
     }
     .with_bootstrap_hint())
+}
+
+/// A trigger may quote all of a transcript. The results of a batch are one jsonb, which has an end (256 MB): with errors of
+/// any length, a few bad records would take the others with them.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 700;
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    format!("{} …", &text[..end])
 }

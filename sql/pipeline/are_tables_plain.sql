@@ -116,12 +116,3 @@ SELECT
             AND plain_type.oid IS NULL
             AND (membership.objid IS NULL OR pg_language.lanname OPERATOR(pg_catalog.<>) 'c')
     )
-    -- TRUNCATE of a table that is new in this transaction leaves no trace. Who has made it, or has given it new storage,
-    -- holds this lock, and the table is looked at again when the transaction has ended.
-    AND NOT EXISTS (
-        SELECT
-        FROM pg_catalog.pg_locks
-        JOIN pipeline_table ON pipeline_table.oid OPERATOR(pg_catalog.=) pg_locks.relation
-        WHERE pg_locks.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
-            AND pg_locks.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock'
-    )

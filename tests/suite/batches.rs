@@ -325,3 +325,26 @@ fn a_duplicate_within_a_batch_is_one_whatever_its_bank_as_by_single_calls() {
     assert_eq!(result["results"][2]["recordingId"], result["results"][1]["recordingId"]);
     assert_eq!(owner.import(&elsewhere(), ALICE)["skipped"], true);
 }
+
+#[test]
+fn errors_of_any_length_take_no_batch_with_them() {
+    let db = Database::new();
+    let mut owner = db.table_owner();
+    // 350 MB of errors, in a message and in a DETAIL.
+    owner.run(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.title = 'refused' THEN
+                 RAISE EXCEPTION '%', repeat('é', 125000) USING DETAIL = repeat('ü', 125000);
+             END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    let refused = (0..700).map(|n| record_with(format!("r{n}"), json!({"title": "refused"})));
+    let records: Vec<Value> = refused.chain([record("good")]).collect();
+    let result = batch(&mut owner, &records);
+    assert_eq!((&result["imported"], &result["failed"]), (&json!(1), &json!(700)));
+    let error = result["results"][0]["error"].as_str().unwrap();
+    assert!(error.starts_with("ééé") && error.contains("é … (üüü") && error.len() < 1500, "{error}");
+    assert_eq!(owner.count("import_failures"), 700);
+}

@@ -54,6 +54,7 @@ fn give_batch_of_50_mb(db: &Database, part: &str, more: Value) {
              'recording_start_time', '2026-01-31T09:30:00Z'
          ) || jsonb_build_object('{part}', CASE '{part}'
              WHEN 'source_metadata' THEN jsonb_build_object('notes', repeat(md5(n::text), 1600))
+             WHEN 'global_tags' THEN jsonb_build_array(repeat(md5(n::text), 1600))
              ELSE to_jsonb(repeat(md5(n::text), 1600))
          END) || '{more}') AS records
          FROM generate_series(1, 1000) AS n"
@@ -67,7 +68,7 @@ const RETRYING: &str = "SELECT retry_failed_imports(NULL, $1, 1000) - 'results'"
 #[test]
 fn a_batch_of_50_mb_takes_little_more_memory_than_to_read_it() {
     let db = Database::new();
-    for part in ["full_transcript", "summary", "source_metadata"] {
+    for part in ["full_transcript", "summary", "source_metadata", "audio_url", "global_tags"] {
         give_batch_of_50_mb(&db, part, json!({}));
         let (_, of_reading) = peak(&db, READING, &[]);
         let (result, of_batch) = peak(&db, IMPORTING, &[&ALICE]);
