@@ -1,21 +1,15 @@
 -- A batch that writes what it skips anew.
 ALTER FUNCTION run_pipeline_batch(jsonb, uuid, uuid, boolean) RENAME TO good_batch;
 
--- Rows that others write are left out: else batches, each in its order, would deadlock.
 CREATE FUNCTION write_anew(p_results jsonb) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 AS $$
     UPDATE recordings
     SET synced_at = clock_timestamp()
     WHERE id IN (
-        SELECT id
-        FROM recordings
-        WHERE id IN (
-            SELECT (result ->> 'recordingId')::uuid
-            FROM jsonb_array_elements(p_results) AS result
-            WHERE (result -> 'skipped')::boolean
-        )
-        FOR UPDATE SKIP LOCKED
+        SELECT (result ->> 'recordingId')::uuid
+        FROM jsonb_array_elements(p_results) AS result
+        WHERE (result -> 'skipped')::boolean
     )
 $$;
 
@@ -27,7 +21,9 @@ AS $$
 DECLARE
     result CONSTANT jsonb := good_batch(p_records, p_user_id, p_sync_job_id, p_dry_run);
 BEGIN
-    IF NOT p_dry_run THEN
+    -- Batches of the replay's size only, when nobody else is there. Beside others these updates deadlock (where the dedup
+    -- index is being rebuilt, also if rows that others have locked are left out), and the round would end with that.
+    IF NOT p_dry_run AND jsonb_array_length(p_records) > 100 THEN
         PERFORM write_anew(result -> 'results');
     END IF;
     RETURN result;

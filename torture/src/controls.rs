@@ -180,6 +180,10 @@ pub fn run(run: &mut Run, words: &str) -> Result<bool> {
         let ended = (control.scenario)(run, &mut checks);
         run.watch.report(&mut checks);
         let violations = checks.are_violated(control.must_fail);
+        if let (0, Some(other)) = (violations, checks.violations.first()) {
+            // It may have ended the run before its time.
+            println!("of {}: {}: NOT SO: {}", control.name, other.property, other.what);
+        }
         match (violations, ended) {
             (0, Err(error)) => println!("NOT CAUGHT: {}: the run ended with {error}", control.name),
             (0, Ok(told)) => println!("NOT CAUGHT: {}: {told}", control.name),
