@@ -46,10 +46,25 @@ pub fn run(home: &Home, source_app: Option<&str>, user: Option<Uuid>, limit: i32
         }
     }
     failures::keep(&store, failed, &mut result);
+    done.extend(moved(&kept, &given, &result));
     if !done.is_empty() {
         store.remove_failures(done);
     }
     Ok(result)
+}
+
+/// Failures that are kept under another key now: that of the record, where somebody has written the row by hand.
+fn moved<'a>(
+    kept: &'a [KeptFailure],
+    given: &'a [Given],
+    result: &'a BatchResult,
+) -> impl Iterator<Item = Uuid> + use<'a> {
+    kept.iter().zip(given).zip(&result.results).filter_map(|((kept, Given { parsed, .. }), result)| {
+        let is_kept = matches!(result.outcome, Outcome::Failed(_)) && result.warning.is_none();
+        let is_same = (kept.source_app.as_deref(), kept.external_id.as_deref())
+            == (parsed.source_app, parsed.external_id.as_deref());
+        (is_kept && !is_same).then_some(kept.id)
+    })
 }
 
 /// A record that is not good may have come in since, mended, by another way: nothing is left to import then, and it

@@ -89,6 +89,8 @@ pub struct KeptFailure<'a> {
     pub user: Option<Uuid>,
     pub owner: Option<Uuid>,
     pub record: Element<'a>,
+    pub source_app: Option<String>,
+    pub external_id: Option<String>,
 }
 
 /// What a batch adds to a row of `sync_jobs`.
@@ -341,6 +343,8 @@ impl Store {
                 user: row.uuid(2),
                 owner: row.uuid(3),
                 record: row.jsonb(4)?.element(),
+                source_app: row.text(5),
+                external_id: row.text(6),
             })
         };
         self.find_failures.query(Access::Write, &columns, read).into_iter().flatten().collect()

@@ -251,6 +251,24 @@ fn a_retry_imports_without_a_new_fetch_and_removes_what_succeeded() {
 }
 
 #[test]
+fn a_failure_that_somebody_has_written_under_another_key_is_kept_once_and_waits_its_turn() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    let bad = record_with("record's", json!({"source_app": "zoom", "duration": -1}));
+    alice.query(
+        "INSERT INTO import_failures (user_id, owner_user_id, source_app, external_id, record, error, code)
+         VALUES ($1, $1, 'fathom', 'row''s', $2, '', '22023')",
+        &[&ALICE, &bad],
+    );
+    for attempts in 1..=3 {
+        let result: Value = alice.value("SELECT retry_failed_imports()", &[]);
+        assert_eq!((&result["total"], &result["failed"]), (&json!(1), &json!(1)), "{result}");
+        let kept = "SELECT jsonb_build_array(source_app, external_id, attempts) FROM import_failures";
+        assert_eq!(alice.column::<Value>(kept, &[]), [json!(["zoom", "record's", attempts])]);
+    }
+}
+
+#[test]
 fn a_failure_whose_record_has_come_in_by_another_way_is_done_with_the_next_retry() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
