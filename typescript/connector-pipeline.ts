@@ -347,12 +347,16 @@ const REFUSED_AS_TEXT = ["22P05", "22P02", "PGRST102"];
 /**
  * The same with U+FFFD for what PostgreSQL can't store as text: NUL, and half of a character, as a vendor leaves it who cuts
  * a title in the midst of an emoji. One of these in one record would have the whole batch refused, each time. Nothing,
- * where there is none of that, or where it can't be looked for (a bigint, which some clients send; nesting without end).
+ * where there is none of that, where it is in an id, or where it can't be looked for (a bigint, which some clients send;
+ * nesting without end).
  */
 function withoutUnstorable<Value>(value: Value): Value | undefined {
   try {
     const json = JSON.stringify(value);
-    const storable = cleaned(JSON.parse(json)) as Value;
+    const plain = JSON.parse(json);
+    // An id that only its toJSON() has told.
+    if ([plain.p_record].concat(plain.p_records).some(refusalOf)) return undefined;
+    const storable = cleaned(plain) as Value;
     return JSON.stringify(storable) === json ? undefined : storable;
   } catch {
     return undefined;

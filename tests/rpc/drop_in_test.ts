@@ -392,6 +392,17 @@ Deno.test("a record whose id can't be stored leaves the others of its batch as t
   assert.deepEqual((await errorsOf([...others, { ...good, external_id: "x\0" }])).slice(0, 4), expected);
 });
 
+Deno.test("two ids that can't be stored are never made one, wherever they come from", async () => {
+  const user = await newUser();
+  const odd = ["a\0", "a\ud800"].map((external_id) => ({ ...good, external_id }));
+  const spelledByThemselves = odd.map((record) => ({ toJSON: () => record }) as unknown as ConnectorRecord);
+  await assert.rejects(runPipelineBatch(user.supabase, null, spelledByThemselves), { name: "PipelineError" });
+  for (const record of spelledByThemselves) {
+    assert.equal((await runPipeline(user.supabase, null, record)).success, false);
+  }
+  assert.equal((await recordingsOf(user.id)).length, 0);
+});
+
 Deno.test("a record whose id can't be stored is counted in its sync job", async () => {
   const user = await newUser();
   const job = await startSyncJob(user.supabase, null, "fathom", ["x\0", "a"]);
