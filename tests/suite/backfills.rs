@@ -74,10 +74,12 @@ fn a_second_session_sees_how_far_it_is_and_it_can_be_cancelled_killed_and_gone_o
             backfill.join().unwrap()
         });
         let error = stopped.expect_err("it was stopped");
-        assert_eq!(
-            error.code().map(|code| code.code()),
-            Some(if stop == "pg_cancel_backend" { "57014" } else { "57P01" })
-        );
+        match stop {
+            "pg_cancel_backend" => assert_eq!(error.code().map(|code| code.code()), Some("57014")),
+            // The client reads until the connection ends before it hands out what was said: where the end is there at
+            // once, it tells of that alone.
+            _ => assert!(error.is_closed() || error.code().map(|code| code.code()) == Some("57P01"), "{error:?}"),
+        }
         let half = owner.count("recordings");
         assert!(half > seen && half < RECORDS - FAILED, "{half}");
         assert_eq!(half, owner.count("vault_entries"));
