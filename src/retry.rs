@@ -61,8 +61,9 @@ fn moved<'a>(
 ) -> impl Iterator<Item = Uuid> + use<'a> {
     kept.iter().zip(given).zip(&result.results).filter_map(|((kept, Given { parsed, .. }), result)| {
         let is_kept = matches!(result.outcome, Outcome::Failed(_)) && result.warning.is_none();
-        let is_same = (kept.source_app.as_deref(), kept.external_id.as_deref())
-            == (parsed.source_app, parsed.external_id.as_deref());
+        // Without both, a row has the record itself for a key, and so is the one that is kept.
+        let is_same = kept.source_app.as_deref().zip(kept.external_id.as_deref())
+            == parsed.source_app.zip(parsed.external_id.as_deref());
         (is_kept && !is_same).then_some(kept.id)
     })
 }

@@ -9,6 +9,7 @@
 WITH pipeline_table AS (
     SELECT
         relation.oid,
+        relation.relname,
         relation.relowner,
         relation.relkind OPERATOR(pg_catalog.=) 'r'
             AND NOT relation.relforcerowsecurity
@@ -28,14 +29,9 @@ WITH pipeline_table AS (
     )
 ),
 written_table AS (
-    SELECT relation.oid
-    FROM pg_catalog.pg_class AS relation
-    WHERE relation.oid OPERATOR(pg_catalog.=) ANY (
-        ARRAY[
-            pg_catalog.to_regclass('@extschema@.recordings'),
-            pg_catalog.to_regclass('@extschema@.vault_entries')
-        ]::pg_catalog.oid[]
-    )
+    SELECT pipeline_table.oid
+    FROM pipeline_table
+    WHERE pipeline_table.relname OPERATOR(pg_catalog.=) ANY ('{recordings,vault_entries}'::pg_catalog.name[])
 ),
 -- Bases and enums check nothing more than their input; domains, and what is made of them, do.
 plain_type AS (

@@ -269,6 +269,23 @@ fn a_failure_that_somebody_has_written_under_another_key_is_kept_once_and_waits_
 }
 
 #[test]
+fn a_failure_with_half_a_key_is_kept_however_often_it_is_retried() {
+    let db = Database::new();
+    let mut alice = db.authenticated(ALICE);
+    for (source_app, external_id) in [(Some("fathom"), None), (None, Some("x")), (None, None)] {
+        alice.query(
+            "INSERT INTO import_failures (user_id, owner_user_id, source_app, external_id, record, error, code)
+             VALUES ($1, $1, $2, $3, $4, '', '22023')",
+            &[&ALICE, &source_app, &external_id, &json!({"title": format!("{source_app:?} {external_id:?}")})],
+        );
+    }
+    for attempts in 2..=4 {
+        alice.query("SELECT retry_failed_imports()", &[]);
+        assert_eq!(alice.column::<i32>("SELECT attempts FROM import_failures", &[]), [attempts; 3]);
+    }
+}
+
+#[test]
 fn a_failure_whose_record_has_come_in_by_another_way_is_done_with_the_next_retry() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
