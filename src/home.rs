@@ -17,9 +17,6 @@ pub struct Home {
     pub schema: pg_sys::Oid,
     /// The schema's name, quoted where it has to be.
     pub quoted: String,
-    /// Whether a SELECT of the client's that writes nothing itself has made the call, with nothing in between. Else a
-    /// command may be under way whose rows count as written already: UPDATE … RETURNING run_pipeline(…).
-    pub is_called_by_plain_select: bool,
 }
 
 impl Home {
@@ -41,7 +38,7 @@ impl Home {
             (!name.is_null()).then(|| CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned())
         };
         let quoted = quoted.ok_or_else(dropped_meanwhile).or_raise();
-        Self { schema, quoted, is_called_by_plain_select: false }
+        Self { schema, quoted }
     }
 
     pub fn is_same(&self, other: &Self) -> bool {
@@ -54,25 +51,6 @@ fn dropped_meanwhile() -> Failure {
     let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION;
     Failure::new(code, "the function has been dropped while a statement was calling it")
         .hint("CREATE EXTENSION connector_pipeline brings it back.")
-}
-
-/// Where the query that runs at the top is a plain SELECT, and the call is an expression of it.
-///
-/// # Safety
-/// The call info is that of the running call.
-unsafe fn is_called_by_plain_select(call: pg_sys::FunctionCallInfo) -> bool {
-    // SAFETY: ActivePortal is null or the portal that runs; its query, with plan and state, lives as long as it runs, and
-    // its name is NUL-terminated. The client's has none, unless it has asked for one; that of a loop in PL/pgSQL, whose
-    // function a writing command may have called, always has. Functions in a query's expressions are looked up in its
-    // memory context when it starts, those in an expression of PL/pgSQL or in a query of SPI's in others.
-    unsafe {
-        let Some(portal) = pg_sys::ActivePortal.as_ref().filter(|portal| *portal.name == 0) else { return false };
-        let Some(query) = portal.queryDesc.as_ref() else { return false };
-        let (Some(plan), Some(state)) = (query.plannedstmt.as_ref(), query.estate.as_ref()) else { return false };
-        query.operation == pg_sys::CmdType::CMD_SELECT
-            && !plan.hasModifyingCTE
-            && (*(*call).flinfo).fn_mcxt == state.es_query_cxt
-    }
 }
 
 /// Rust's strings are UTF-8, and the server's are borrowed as they are.
@@ -92,10 +70,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Home {
         // SAFETY: the call info is that of the running call, whose flinfo PostgreSQL has filled in.
         unsafe {
             let call: pg_sys::FunctionCallInfo = arg.unbox_unchecked();
-            Self {
-                is_called_by_plain_select: is_called_by_plain_select(call),
-                ..Self::new(pg_sys::get_func_namespace((*(*call).flinfo).fn_oid))
-            }
+            Self::new(pg_sys::get_func_namespace((*(*call).flinfo).fn_oid))
         }
     }
 

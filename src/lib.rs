@@ -18,8 +18,6 @@ mod obstacles;
 mod outcome;
 mod personal_bank;
 mod pipeline;
-mod places;
-mod plainness;
 mod record;
 mod retry;
 mod statement;

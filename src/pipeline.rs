@@ -5,7 +5,7 @@
 //! that leave out what fails (dedup leaves it to the index). So a good batch costs one subtransaction, and one record
 //! takes the way of a batch of one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pgrx::PgSqlErrorCode;
@@ -19,7 +19,6 @@ use crate::home::Home;
 use crate::jsonb::{Element, Jsonb};
 use crate::outcome::{Outcome, PipelineResult};
 use crate::personal_bank;
-use crate::places::{Moment, Places};
 use crate::record::{self, Parsed, Record, Value};
 use crate::statement::Access;
 use crate::store::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
@@ -121,13 +120,9 @@ fn import(stages: &Stages, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
         return Vec::new();
     }
     let failure = match subtransaction::run(|| stages.run(Mode::Together, candidates)) {
-        Ok(outcomes) => {
-            stages.remember(&outcomes);
-            return outcomes;
-        }
+        Ok(outcomes) => return outcomes,
         Err(failure) => failure,
     };
-    stages.store.remembered.forget();
     match candidates {
         // Nothing is left to be taken apart, and a trigger that failed need not fail twice. (A unique violation may be
         // the dedup key's after all: see apart.rs.)
@@ -168,34 +163,18 @@ struct Stages<'a> {
     home: &'a Home,
     caller: &'a Caller,
     store: &'a Store,
-    /// None: what is found isn't kept, for policies may look at anything, and a command that is under way may be writing.
-    began: Option<Moment>,
-    found: RefCell<Places>,
-    /// Set when a personal bank has been made: the application's triggers on it may have changed what was found.
-    made_bank: Cell<bool>,
     /// Set while recordings are inserted: an error that came then is about a recording.
     inserting: Cell<bool>,
 }
 
 impl<'a> Stages<'a> {
     fn of(home: &'a Home, caller: &'a Caller, store: &'a Store) -> Self {
-        Self {
-            home,
-            caller,
-            store,
-            began: (home.is_called_by_plain_select && !caller.is_bound_by_policies()).then(Moment::now),
-            found: RefCell::default(),
-            made_bank: Cell::new(false),
-            inserting: Cell::new(false),
-        }
+        Self { home, caller, store, inserting: Cell::new(false) }
     }
 }
 
 impl Stages<'_> {
     fn run(&self, mode: Mode, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
-        if let (Mode::Together, Some(imported)) = (mode, self.import_at_once(candidates)) {
-            return vec![imported];
-        }
         let mut outcomes = Vec::with_capacity(candidates.len());
         let fresh = self.skip_duplicates(mode, candidates, &mut outcomes);
         let mut lanes = self.find_lanes(mode, &fresh, &mut outcomes);
@@ -205,31 +184,6 @@ impl Stages<'_> {
         self.enter_vaults(mode, &mut lanes);
         lanes.into_iter().for_each(|lane| lane.report(&mut outcomes));
         outcomes
-    }
-
-    /// One record with one statement, where there is reason to expect that nothing is in the way. None: something is, and
-    /// the stages have to see to it.
-    ///
-    /// That is so in `SELECT run_pipeline(r) FROM staging` after a record that was new: bank and vault are remembered, and
-    /// with them that nobody's code runs on a row, which it would on a duplicate's too. Looking for the key first, and a
-    /// statement of its own for the entry, would take a seventh of the time. A duplicate that comes all the same costs a
-    /// row that is made in memory for nothing. (Batches would need a join for their entries, which may be planned badly.)
-    fn import_at_once(&self, candidates: &[Candidate]) -> Option<(usize, Outcome)> {
-        let [candidate] = candidates else { return None };
-        let &Candidate { owner, record, position } = candidate;
-        let remembered = &self.store.remembered;
-        let began = self.began.filter(|began| remembered.was_new(*began))?;
-        let bank_id = remembered.bank(began, &candidate.bank_request())?;
-        let vault_request = VaultRequest { owner, bank_id, vault_id: record.vault_id };
-        let vault_id = remembered.vault(began, &vault_request)?;
-        let id = Uuid::now_v7();
-        let entry = NewVaultEntry { id: Uuid::now_v7(), vault_id, recording_id: id };
-        let is_new = self.store.insert_recording_with_entry(&NewRecording { id, bank_id, owner, record }, &entry);
-        // The key may have been waited for, and the vault have moved to another bank meanwhile.
-        if is_new && began.is_overtaken() && self.store.find_vaults(&[vault_request]) != [Some(vault_id)] {
-            Failure::invalid("the vault is another one now").raise();
-        }
-        is_new.then_some((position, Outcome::Imported { id: Some(id), warning: None }))
     }
 
     /// Dedup. Only a short cut: where the look-up fails, the dedup index still decides.
@@ -288,84 +242,48 @@ impl Stages<'_> {
     }
 
     fn find_banks(&self, mode: Mode, requests: BTreeSet<BankRequest>) -> BTreeMap<BankRequest, Result<Uuid, Failure>> {
-        let remembered = |request: &BankRequest| self.store.remembered.bank(self.began?, request);
-        let found = self.look_up(mode, requests, remembered, |requests| self.store.find_banks(requests));
+        let found = self.look_up(mode, requests, |requests| self.store.find_banks(requests));
         let found = found.into_iter().map(|(request, bank)| {
             let bank = bank.and_then(|bank| match bank {
                 Some(bank) => Ok(bank),
                 None if request.bank_id.is_none() => self.make_personal_bank(mode, &request),
                 None => Err(not_a_member(&request)),
             });
-            if let Ok(bank) = bank {
-                self.found.borrow_mut().banks.insert(request, bank);
-            }
             (request, bank)
         });
         found.collect()
     }
 
     fn find_vaults(&self, mode: Mode, requests: BTreeSet<VaultRequest>) -> Found<VaultRequest> {
-        // To insert the recordings may have taken a wait for another transaction, which may have moved a vault.
-        let began = self.began.filter(|began| !began.is_overtaken());
-        let remembered = |request: &VaultRequest| self.store.remembered.vault(began?, request);
-        let found = self.look_up(mode, requests, remembered, |requests| self.store.find_vaults(requests));
-        let places = found.iter().filter_map(|(request, vault)| Some((*request, vault.as_ref().ok().copied()??)));
-        self.found.borrow_mut().vaults.extend(places);
-        found
+        self.look_up(mode, requests, |requests| self.store.find_vaults(requests))
     }
 
-    /// Keeps what was found for the next call, where nothing of the application's own can have had a hand in it.
-    fn remember(&self, outcomes: &[(usize, Outcome)]) {
-        let remembered = &self.store.remembered;
-        let found = self.found.take();
-        let is_new = |(_, outcome): &(usize, Outcome)| matches!(outcome, Outcome::Imported { .. });
-        let is_found_again = |began| {
-            !self.made_bank.get()
-                && (remembered.holds(began) || (found.are_whole() && self.store.plainness.of(self.store)))
-        };
-        match self.began {
-            Some(began) if is_found_again(began) => {
-                remembered.add(began, found, outcomes.iter().all(is_new));
-            }
-            _ => remembered.forget(),
-        }
-    }
-
-    /// Takes what is remembered and asks for the others.
+    /// Asks for all at once, and where that fails, for each by itself.
     fn look_up<R: Ord + Copy>(
         &self,
         mode: Mode,
         requests: BTreeSet<R>,
-        remembered: impl Fn(&R) -> Option<Uuid>,
         find: impl Fn(&[R]) -> Vec<Option<Uuid>>,
     ) -> Found<R> {
-        let mut found = Found::new();
-        let mut sought = Vec::new();
-        for request in requests {
-            match remembered(&request) {
-                Some(place) => _ = found.insert(request, Ok(Some(place))),
-                None => sought.push((request, Ok(None))),
-            }
-        }
+        let mut found: Vec<(R, Result<Option<Uuid>, Failure>)> =
+            requests.into_iter().map(|request| (request, Ok(None))).collect();
         let ask = |sought: &mut [(R, Result<Option<Uuid>, Failure>)]| {
             let requests: Vec<R> = sought.iter().map(|(request, _)| *request).collect();
             for ((_, place), answer) in sought.iter_mut().zip(find(&requests)) {
                 *place = Ok(answer);
             }
         };
-        mode.for_each(&mut sought, ask, |(_, place), failure| {
+        mode.for_each(&mut found, ask, |(_, place), failure| {
             *place = Err(failure);
             Verdict::GiveUp
         });
-        found.extend(sought);
-        found
+        found.into_iter().collect()
     }
 
     /// A user's first import finds no personal bank. Requests come in the order of their owners, so that two batches
     /// never wait for each other's in a circle.
     fn make_personal_bank(&self, mode: Mode, request: &BankRequest) -> Result<Uuid, Failure> {
         let made = mode.attempt(|| {
-            self.made_bank.set(true);
             personal_bank::ensure(self.home, self.store, request.owner)?;
             let found = self.store.find_banks(std::slice::from_ref(request)).pop().flatten();
             found.ok_or_else(|| no_personal_bank(request))

@@ -76,18 +76,6 @@ impl Statement {
         Self { plan, form }
     }
 
-    /// False once a table that it names has changed.
-    pub fn is_valid(&self) -> bool {
-        // SAFETY: the plan is kept until free().
-        unsafe { pg_sys::SPI_plan_is_valid(self.plan) }
-    }
-
-    /// Gives up the memory of the plan.
-    pub fn free(self) {
-        // SAFETY: the plan is kept, nothing refers to it any more, and it is not being executed, for that borrows self.
-        check(unsafe { pg_sys::SPI_freeplan(self.plan) });
-    }
-
     /// Runs the statement and reads each row that it returns.
     pub fn query<T>(&self, access: Access, columns: &[Column], read: impl Fn(Row) -> T) -> Vec<T> {
         let connection = Connection::open();

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
-use std::ffi::CStr;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
@@ -10,8 +9,6 @@ use uuid::Uuid;
 
 use crate::home::Home;
 use crate::jsonb::Element;
-use crate::places::Remembered;
-use crate::plainness::Plainness;
 use crate::record::{Record, Timestamp};
 use crate::statement::{Access, Column, Form, Row, Statement};
 use crate::table::Table;
@@ -105,25 +102,18 @@ pub struct JobProgress<'a> {
 pub const OWNER_ROLES: [[&str; 2]; 4] =
     [["owner", "owner"], ["bank_owner", "vault_owner"], ["bank_owner", "owner"], ["owner", "vault_owner"]];
 
-/// The tables that an import reads and writes.
-const TABLES: [&CStr; 6] =
-    [c"banks", c"bank_memberships", c"vaults", c"vault_memberships", c"recordings", c"vault_entries"];
-
 /// A statement takes so many rows: it has several times their memory.
 const AT_A_TIME: usize = 1000;
 
 /// The tables of one schema, with statements that are prepared when first used and kept for the session.
 pub struct Store {
     home: Home,
-    pub remembered: Remembered,
-    pub plainness: Plainness,
     find_duplicates: Kept,
     find_visible: Kept,
     find_banks: Kept,
     find_vaults: Kept,
     insert_recordings: Kept,
     insert_recording_or_raise: Kept,
-    insert_recording_with_entry: Kept,
     insert_vault_entries: Kept,
     find_vault_entries: Kept,
     find_personal_bank: Kept,
@@ -136,7 +126,6 @@ pub struct Store {
     keep_failures: Kept,
     find_failures: Kept,
     remove_failures: Kept,
-    are_tables_plain: Kept,
     planned_for: Cell<u32>,
 }
 
@@ -163,10 +152,6 @@ impl Store {
             find_vaults: kept(include_str!("../sql/pipeline/find_vaults.sql")),
             insert_recordings: kept(insert_recordings),
             insert_recording_or_raise: kept(&without_conflict_clause(insert_recordings)),
-            insert_recording_with_entry: kept(
-                &include_str!("../sql/pipeline/insert_recording_with_entry.sql")
-                    .replace("@insert_recordings@", insert_recordings),
-            ),
             insert_vault_entries: kept(include_str!("../sql/pipeline/insert_vault_entries.sql")),
             find_vault_entries: kept(include_str!("../sql/pipeline/find_vault_entries.sql")),
             find_personal_bank: kept(include_str!("../sql/pipeline/find_personal_bank.sql")),
@@ -181,10 +166,7 @@ impl Store {
             keep_failures: kept(include_str!("../sql/pipeline/keep_failures.sql")),
             find_failures: kept(include_str!("../sql/pipeline/find_failures.sql")),
             remove_failures: kept(include_str!("../sql/pipeline/remove_failures.sql")),
-            are_tables_plain: kept(include_str!("../sql/pipeline/are_tables_plain.sql")),
             planned_for: Cell::new(0),
-            remembered: Remembered::default(),
-            plainness: Plainness::default(),
             home,
         }
     }
@@ -253,16 +235,6 @@ impl Store {
     pub fn insert_recording_or_raise(&self, new: &NewRecording) -> Option<Uuid> {
         let columns = recording_columns(std::slice::from_ref(new));
         self.insert_recording_or_raise.query(Access::Write, &columns, |row| row.uuid(1)).pop().flatten()
-    }
-
-    /// Inserts one recording with its vault entry; whether its key was new.
-    pub fn insert_recording_with_entry(&self, new: &NewRecording, entry: &NewVaultEntry) -> bool {
-        let [ids, vaults, _] = new_entry_columns(std::slice::from_ref(entry));
-        let row = recording_columns(std::slice::from_ref(new));
-        let columns: Vec<Column> = row.into_iter().chain([ids, vaults]).collect();
-        let is_new = !self.insert_recording_with_entry.query(Access::Write, &columns, |_| ()).is_empty();
-        self.forget_plans_for_a_smaller_table();
-        is_new
     }
 
     /// Makes vault entries; how many were not there yet.
@@ -353,23 +325,6 @@ impl Store {
     /// Keeps failures no longer.
     pub fn remove_failures(&self, ids: Vec<Uuid>) {
         self.remove_failures.run(&[Column::Uuids(ids.into_iter().map(Some).collect())]);
-    }
-
-    /// Whether importing runs nothing of the application's own, as far as one can tell: see are_tables_plain.sql.
-    pub fn are_tables_plain(&self) -> bool {
-        // TRUNCATE of a table that is new in this transaction leaves no trace that `Moment` could go by. (Of an older one
-        // it makes a new one, and the question is asked again.)
-        if TABLES.iter().filter_map(|name| Table::open(&self.home, name)).any(|table| table.is_new()) {
-            return false;
-        }
-        let answer = self.are_tables_plain.query(Access::Latest, &[], |row| row.boolean(1));
-        answer.first().copied().flatten().unwrap_or_default()
-    }
-
-    /// A statement that is valid as long as the tables stay as they are.
-    pub fn watch_tables(&self) -> Statement {
-        let tables = include_str!("../sql/pipeline/tables.sql").replace("@extschema@", &self.home.quoted);
-        Statement::prepare(&tables, Form::Arrays, &[])
     }
 
     /// Lets the session plan anew when `recordings` has doubled since it last did.

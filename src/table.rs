@@ -1,4 +1,4 @@
-//! A table of the pipeline, looked at through the relation cache: its owner, its kind, its age, its size.
+//! A table of the pipeline, looked at through the relation cache: its owner, its kind, its size.
 
 use std::ffi::CStr;
 
@@ -44,21 +44,6 @@ impl Table {
     pub fn forces_row_security(&self) -> bool {
         // SAFETY: as in `owner`.
         unsafe { (*self.0.rd_rel).relforcerowsecurity }
-    }
-
-    /// Whether it, or what it is stored in, is new in this transaction.
-    pub fn is_new(&self) -> bool {
-        // InvalidSubTransactionId, c.h.
-        const NONE: pg_sys::SubTransactionId = 0;
-        // SAFETY: as in `owner`.
-        unsafe {
-            let relation = &*self.0.as_ptr();
-            #[cfg(feature = "pg15")]
-            let stored_since = relation.rd_firstRelfilenodeSubid;
-            #[cfg(not(feature = "pg15"))]
-            let stored_since = relation.rd_firstRelfilelocatorSubid;
-            relation.rd_createSubid != NONE || stored_since != NONE
-        }
     }
 
     /// Its size in blocks, without what is toasted. None: it has no storage of its own.
