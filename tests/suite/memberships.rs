@@ -181,8 +181,8 @@ fn a_membership_that_code_of_a_table_ends_opens_no_bank_to_later_records() {
              {sql}",
             leave(bank)
         ));
-        let records =
-            ["a", "leave", "c", "d"].map(|id| record_with(id, json!({"title": id, "bank_id": bank, "vault_id": vault})));
+        let records = ["a", "leave", "c", "d"]
+            .map(|id| record_with(id, json!({"title": id, "bank_id": bank, "vault_id": vault})));
         let results: Vec<Value> = superuser.column(
             "SELECT run_pipeline(record, $2) FROM unnest($1::jsonb[]) AS given (record)",
             &[&records.as_slice(), &ALICE],
