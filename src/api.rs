@@ -3,19 +3,24 @@
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use crate::batch::{self, Batch};
 use crate::caller::Caller;
 use crate::error::{Failure, OrRaise};
-use crate::home::Home;
-use crate::jsonb::{Answer, Jsonb};
+use crate::import;
+use crate::import::batch::{self, Batch};
+use crate::import::duplicates;
+use crate::import::personal_bank;
+use crate::import::retry;
+use crate::import_counts;
 use crate::outcome::Outcome;
-use crate::store::Store;
-use crate::{bootstrap, dedup, import_counts, personal_bank, pipeline, retry};
+use crate::pg::jsonb::{Answer, Jsonb};
+use crate::pg::schema::Home;
+use crate::queries::Store;
+use crate::setup::bootstrap;
 
 #[pg_extern(volatile)]
 fn run_pipeline(home: Home, p_record: Option<Jsonb<'_>>, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> Answer {
     let caller = Caller::invoker(&home);
-    Answer::of(pipeline::run_one(&home, &caller, p_user_id.map(uuid), p_record))
+    Answer::of(import::run_one(&home, &caller, p_user_id.map(uuid), p_record))
 }
 
 #[pg_extern(volatile)]
@@ -50,9 +55,9 @@ fn insert_recording(
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> Answer {
     let caller = Caller::invoker(&home);
-    match pipeline::run_one(&home, &caller, p_user_id.map(uuid), p_record).outcome {
+    match import::run_one(&home, &caller, p_user_id.map(uuid), p_record).outcome {
         Outcome::Imported { id, .. } => Answer::of(serde_json::json!({"id": id})),
-        Outcome::Skipped { existing } => pipeline::duplicate(existing).raise(),
+        Outcome::Skipped { existing } => import::duplicate(existing).raise(),
         Outcome::Failed(failure) => failure.raise(),
     }
 }
@@ -68,7 +73,7 @@ fn check_duplicate(
     let owner = caller.user(p_user_id.map(uuid)).or_raise();
     let source_app = required("p_source_app", p_source_app);
     let external_id = required("p_external_id", p_external_id);
-    Answer::of(dedup::answer(dedup::find(&home, &caller, owner, source_app, &[external_id])[0]))
+    Answer::of(duplicates::answer(duplicates::find(&home, &caller, owner, source_app, &[external_id])[0]))
 }
 
 #[pg_extern(stable)]
@@ -85,7 +90,7 @@ fn check_duplicates(
     let owner = caller.user(p_user_id.map(uuid)).or_raise();
     let source_app = required("p_source_app", p_source_app);
     let external_ids = required("p_external_ids", p_external_ids);
-    let existing = dedup::find_each(&home, &caller, owner, source_app, &external_ids);
+    let existing = duplicates::find_each(&home, &caller, owner, source_app, &external_ids);
     let rows =
         external_ids.into_iter().zip(existing).map(|(id, existing)| (id, existing.is_some(), existing.map(datum)));
     TableIterator::new(rows)

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::home::Home;
+use crate::pg::relation::Table;
+use crate::pg::schema::Home;
 use crate::record::shorten;
-use crate::table::Table;
 
 /// The role that a call runs as, and the user that its JWT speaks of.
 pub struct Caller {

@@ -2,29 +2,16 @@
 //!
 //! A call travels one way: [`api`] → [`caller`], [`record`] → [`pipeline`] → [`store`] → [`outcome`].
 
-mod apart;
 mod api;
-mod batch;
-mod bootstrap;
 mod caller;
-mod catalog;
-mod dedup;
 mod error;
-mod failures;
-mod home;
+mod import;
 mod import_counts;
-mod jsonb;
-mod obstacles;
 mod outcome;
-mod personal_bank;
-mod pipeline;
+mod pg;
+mod queries;
 mod record;
-mod retry;
-mod statement;
-mod store;
-mod subtransaction;
-mod table;
-mod table_owner;
+mod setup;
 
 pgrx::pg_module_magic!(name, version);
 

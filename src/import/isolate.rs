@@ -5,7 +5,7 @@ use std::cell::Cell;
 use pgrx::PgSqlErrorCode;
 
 use crate::error::Failure;
-use crate::subtransaction;
+use crate::pg::subtransaction;
 
 /// What to do with an item that has failed.
 #[derive(PartialEq, Eq)]

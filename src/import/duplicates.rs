@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::caller::Caller;
-use crate::home::Home;
-use crate::statement::Access;
-use crate::store::{Key, Store};
-use crate::subtransaction;
-use crate::table_owner;
+use crate::pg::run_as_owner;
+use crate::pg::schema::Home;
+use crate::pg::spi::Access;
+use crate::pg::subtransaction;
+use crate::queries::{Key, Store};
 
 /// For each key the recording that has it, where the caller may see that.
 ///
@@ -24,7 +24,7 @@ pub fn find_existing(home: &Home, caller: &Caller, access: Access, keys: &[Key])
     if !caller.is_bound_by_policies() || !are_own() {
         return store.find_duplicates(access, keys);
     }
-    match table_owner::act_as(home, &[c"recordings"], || store.find_duplicates(access, keys)) {
+    match run_as_owner::act_as(home, &[c"recordings"], || store.find_duplicates(access, keys)) {
         Ok(existing) => {
             let visible = store.find_visible(access, existing.iter().copied().filter(Option::is_some).collect());
             existing.into_iter().map(|id| id.filter(|id| visible.contains(id))).collect()

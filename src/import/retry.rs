@@ -3,15 +3,15 @@
 use uuid::Uuid;
 
 use crate::caller::Caller;
-use crate::dedup;
 use crate::error::Failure;
-use crate::failures;
-use crate::home::Home;
+use crate::import::duplicates;
+use crate::import::failures;
+use crate::import::{self, Given};
 use crate::outcome::{BatchResult, Outcome};
-use crate::pipeline::{self, Given};
-use crate::statement::Access;
-use crate::store::{FailedImport, KeptFailure, Key, Store};
-use crate::subtransaction;
+use crate::pg::schema::Home;
+use crate::pg::spi::Access;
+use crate::pg::subtransaction;
+use crate::queries::{FailedImport, KeptFailure, Key, Store};
 
 /// Runs a user's failures through the pipeline, each for the owner it was meant for. Those that are in then are kept no
 /// longer, for the others one attempt more is counted.
@@ -25,7 +25,7 @@ pub fn run(home: &Home, source_app: Option<&str>, user: Option<Uuid>, limit: i32
     // A user has written its failures itself, by a batch or by hand. One meant for somebody else was refused then, and
     // somebody with more rights must not import it now.
     let given: Vec<Given> = kept.iter().map(|kept| Given::new(kept.record, kept.owner, kept.user)).collect();
-    let mut result = BatchResult::new(pipeline::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
+    let mut result = BatchResult::new(import::run(home, &caller, &given), given.iter().map(|given| &given.parsed));
     skip_what_is_in(home, &caller, &kept, &given, &mut result);
 
     let mut done = Vec::new();
@@ -92,7 +92,8 @@ fn skip_what_is_in(home: &Home, caller: &Caller, kept: &[KeptFailure], given: &[
         return;
     }
     // Where the look-up fails, the records stay failed.
-    let found = subtransaction::run(|| dedup::find_existing(home, caller, Access::Write, &keys)).unwrap_or_default();
+    let found =
+        subtransaction::run(|| duplicates::find_existing(home, caller, Access::Write, &keys)).unwrap_or_default();
     for (position, existing) in positions.into_iter().zip(found) {
         if existing.is_some() {
             result.results[position].outcome = Outcome::Skipped { existing };

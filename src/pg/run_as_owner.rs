@@ -7,10 +7,10 @@ use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
-use crate::catalog::ask;
 use crate::error::Failure;
-use crate::home::Home;
-use crate::table::Table;
+use crate::pg::relation::Table;
+use crate::pg::schema::Home;
+use crate::setup::catalog::ask;
 
 /// Runs `work` as the owner of the tables that it touches, which has to be the same for all of them.
 pub fn act_as<T>(home: &Home, tables: &[&CStr], work: impl FnOnce() -> T) -> Result<T, Failure> {
@@ -64,7 +64,7 @@ fn switched_to<T>(owner: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
 /// who is neither the owner nor a superuser; temporary objects come last.
 pub fn with_own_names<T>(home: &Home, work: impl FnOnce() -> T) -> T {
     let extensions =
-        if ask(include_str!("../sql/pipeline/may_trust_extensions.sql"), &[]) { "extensions, " } else { "" };
+        if ask(include_str!("../../sql/pipeline/may_trust_extensions.sql"), &[]) { "extensions, " } else { "" };
     let search_path = CString::new(format!("{}, {extensions}pg_temp", home.quoted)).expect("no name holds a NUL");
     // SAFETY: saves and restores the setting as a function's SET clause does (fmgr_security_definer): on an error the abort
     // of the (sub)transaction restores it. Both strings are NUL-terminated, and the value is copied.

@@ -6,7 +6,7 @@ use pgrx::pg_sys::{self, Oid};
 use pgrx::{PgRelation, PgSqlErrorCode};
 
 use crate::error::Failure;
-use crate::home::Home;
+use crate::pg::schema::Home;
 
 /// An open table, or what stands in its place.
 pub struct Table(PgRelation);

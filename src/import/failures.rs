@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
-use crate::apart::{self, Verdict};
 use crate::error::Failure;
+use crate::import::isolate::{self, Verdict};
 use crate::outcome::BatchResult;
-use crate::store::{FailedImport, Store};
+use crate::queries::{FailedImport, Store};
 
 /// Keeps failures. One that can't be kept is told in its record's result, and as a WARNING: whoever relies on a retry has
 /// to know that there will be none.
@@ -23,7 +23,7 @@ pub fn keep(store: &Store, failed: Vec<FailedImport>, result: &mut BatchResult) 
         failed.iter_mut().for_each(|failed| failed.user = failed.user.filter(known));
         store.keep_failures(failed);
     };
-    apart::run(&mut failed, &keep, &|failed: &mut FailedImport, failure: Failure| match failed.user {
+    isolate::run(&mut failed, &keep, &|failed: &mut FailedImport, failure: Failure| match failed.user {
         Some(user) if failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) => {
             strangers.borrow_mut().insert(user);
             Verdict::Again

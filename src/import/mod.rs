@@ -5,25 +5,30 @@
 //! that leave out what fails (dedup leaves it to the index). So a good batch costs one subtransaction, and one record
 //! takes the way of a batch of one.
 
+pub mod batch;
+pub mod duplicates;
+mod failures;
+mod isolate;
+pub mod personal_bank;
+pub mod retry;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
-use crate::apart::{self, Verdict};
 use crate::caller::Caller;
-use crate::dedup;
 use crate::error::Failure;
-use crate::home::Home;
-use crate::jsonb::{Element, Jsonb};
 use crate::outcome::{Outcome, PipelineResult};
-use crate::personal_bank;
+use crate::pg::jsonb::{Element, Jsonb};
+use crate::pg::run_as_owner;
+use crate::pg::schema::Home;
+use crate::pg::spi::Access;
+use crate::pg::subtransaction;
+use crate::queries::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
 use crate::record::{self, Parsed, Record, Value};
-use crate::statement::Access;
-use crate::store::{BankRequest, Key, NewRecording, NewVaultEntry, Store, VaultRequest};
-use crate::subtransaction;
-use crate::table_owner;
+use isolate::Verdict;
 
 type ConnectorRecord<'a> = Record<'a, Element<'a>>;
 
@@ -154,7 +159,7 @@ impl Mode {
         match self {
             _ if items.is_empty() => {}
             Mode::Together => act(items),
-            Mode::Apart => apart::run(items, &act, &blame),
+            Mode::Apart => isolate::run(items, &act, &blame),
         }
     }
 }
@@ -209,7 +214,7 @@ impl Stages<'_> {
     }
 
     fn find_existing(&self, keys: &[Key]) -> Vec<Option<Uuid>> {
-        dedup::find_existing(self.home, self.caller, Access::Write, keys)
+        duplicates::find_existing(self.home, self.caller, Access::Write, keys)
     }
 
     /// Finds the bank of each candidate, and gathers the candidates for one key.
@@ -337,7 +342,7 @@ impl Stages<'_> {
     fn is_there(&self, lane: &Lane) -> bool {
         let key = [lane.first().candidate.key()];
         let look = || self.store.find_duplicates(Access::Latest, &key).iter().any(Option::is_some);
-        table_owner::act_as(self.home, &[c"recordings"], look).unwrap_or(false)
+        run_as_owner::act_as(self.home, &[c"recordings"], look).unwrap_or(false)
     }
 
     /// Puts what has been imported into its vault. What fails here leaves the recording where it is.

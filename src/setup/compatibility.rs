@@ -2,13 +2,13 @@
 
 use pgrx::PgSqlErrorCode;
 
-use crate::catalog;
 use crate::error::Failure;
-use crate::home::Home;
-use crate::table::Table;
+use crate::pg::relation::Table;
+use crate::pg::schema::Home;
+use crate::setup::catalog;
 
 /// The columns that bootstrap() adds.
-pub const MISSING_COLUMNS: &str = include_str!("../sql/bootstrap/missing_columns.sql");
+pub const MISSING_COLUMNS: &str = include_str!("../../sql/bootstrap/missing_columns.sql");
 
 /// Something of the application's that the pipeline can't work with.
 struct Obstacle {
@@ -31,10 +31,10 @@ impl Obstacle {
 /// What depends on rows is looked at last, and locked before, so that it stays as it is until it is indexed.
 pub fn refuse(home: &Home) -> Result<(), Failure> {
     let mut obstacles: Vec<Obstacle> = [
-        include_str!("../sql/bootstrap/obstacles/tables.sql"),
-        include_str!("../sql/bootstrap/obstacles/columns.sql"),
-        include_str!("../sql/bootstrap/obstacles/indexes.sql"),
-        include_str!("../sql/bootstrap/obstacles/functions.sql"),
+        include_str!("../../sql/bootstrap/obstacles/tables.sql"),
+        include_str!("../../sql/bootstrap/obstacles/columns.sql"),
+        include_str!("../../sql/bootstrap/obstacles/indexes.sql"),
+        include_str!("../../sql/bootstrap/obstacles/functions.sql"),
     ]
     .into_iter()
     .flat_map(|query| Obstacle::found_by(home, query))
@@ -47,7 +47,7 @@ pub fn refuse(home: &Home) -> Result<(), Failure> {
 /// Tables with rows that the unique index still to be made would refuse. Not those `in_doubt`: they may have no such
 /// columns, or may not be ours to read.
 fn doubled_keys(home: &Home, in_doubt: Vec<String>) -> Vec<Obstacle> {
-    let query = include_str!("../sql/bootstrap/keys_to_make.sql");
+    let query = include_str!("../../sql/bootstrap/keys_to_make.sql");
     let mut doubled = Vec::new();
     for [table, key, shown_key] in catalog::rows(query, &[home.schema.into(), in_doubt.into()]) {
         let qualified = format!("{}.{table}", home.quoted);

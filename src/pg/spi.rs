@@ -10,7 +10,7 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::jsonb::{Element, Jsonb};
+use crate::pg::jsonb::{Element, Jsonb};
 use crate::record::{Timestamp, Value};
 
 /// How a statement takes its parameters.

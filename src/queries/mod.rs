@@ -7,11 +7,11 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use crate::home::Home;
-use crate::jsonb::Element;
+use crate::pg::jsonb::Element;
+use crate::pg::relation::Table;
+use crate::pg::schema::Home;
+use crate::pg::spi::{Access, Column, Form, Row, Statement};
 use crate::record::{Record, Timestamp};
-use crate::statement::{Access, Column, Form, Row, Statement};
-use crate::table::Table;
 
 /// The dedup key: who imported what from where.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,28 +144,28 @@ impl Store {
 
     fn new(home: Home) -> Self {
         let kept = |template| Kept::new(template, &home);
-        let insert_recordings = include_str!("../sql/pipeline/insert_recordings.sql");
+        let insert_recordings = include_str!("../../sql/pipeline/insert_recordings.sql");
         Self {
-            find_duplicates: kept(include_str!("../sql/pipeline/find_duplicates.sql")),
-            find_visible: kept(include_str!("../sql/pipeline/find_visible.sql")),
-            find_banks: kept(include_str!("../sql/pipeline/find_banks.sql")),
-            find_vaults: kept(include_str!("../sql/pipeline/find_vaults.sql")),
+            find_duplicates: kept(include_str!("../../sql/pipeline/find_duplicates.sql")),
+            find_visible: kept(include_str!("../../sql/pipeline/find_visible.sql")),
+            find_banks: kept(include_str!("../../sql/pipeline/find_banks.sql")),
+            find_vaults: kept(include_str!("../../sql/pipeline/find_vaults.sql")),
             insert_recordings: kept(insert_recordings),
             insert_recording_or_raise: kept(&without_conflict_clause(insert_recordings)),
-            insert_vault_entries: kept(include_str!("../sql/pipeline/insert_vault_entries.sql")),
-            find_vault_entries: kept(include_str!("../sql/pipeline/find_vault_entries.sql")),
-            find_personal_bank: kept(include_str!("../sql/pipeline/find_personal_bank.sql")),
-            lock_personal_bank: kept(include_str!("../sql/pipeline/lock_personal_bank.sql")),
+            insert_vault_entries: kept(include_str!("../../sql/pipeline/insert_vault_entries.sql")),
+            find_vault_entries: kept(include_str!("../../sql/pipeline/find_vault_entries.sql")),
+            find_personal_bank: kept(include_str!("../../sql/pipeline/find_personal_bank.sql")),
+            lock_personal_bank: kept(include_str!("../../sql/pipeline/lock_personal_bank.sql")),
             create_personal_bank: OWNER_ROLES.map(|[bank, vault]| {
-                let template = include_str!("../sql/pipeline/create_personal_bank.sql");
+                let template = include_str!("../../sql/pipeline/create_personal_bank.sql");
                 Kept::new(&template.replace("@bank_owner@", bank).replace("@vault_owner@", vault), &home)
             }),
-            count_imports: kept(include_str!("../sql/pipeline/count_imports.sql")),
-            lock_sync_job: kept(include_str!("../sql/pipeline/lock_sync_job.sql")),
-            add_to_sync_job: kept(include_str!("../sql/pipeline/add_to_sync_job.sql")),
-            keep_failures: kept(include_str!("../sql/pipeline/keep_failures.sql")),
-            find_failures: kept(include_str!("../sql/pipeline/find_failures.sql")),
-            remove_failures: kept(include_str!("../sql/pipeline/remove_failures.sql")),
+            count_imports: kept(include_str!("../../sql/pipeline/count_imports.sql")),
+            lock_sync_job: kept(include_str!("../../sql/pipeline/lock_sync_job.sql")),
+            add_to_sync_job: kept(include_str!("../../sql/pipeline/add_to_sync_job.sql")),
+            keep_failures: kept(include_str!("../../sql/pipeline/keep_failures.sql")),
+            find_failures: kept(include_str!("../../sql/pipeline/find_failures.sql")),
+            remove_failures: kept(include_str!("../../sql/pipeline/remove_failures.sql")),
             planned_for: Cell::new(0),
             home,
         }

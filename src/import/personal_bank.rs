@@ -6,24 +6,25 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::home::Home;
-use crate::statement::Access;
-use crate::store::{OWNER_ROLES, Store};
-use crate::{subtransaction, table_owner};
+use crate::pg::run_as_owner;
+use crate::pg::schema::Home;
+use crate::pg::spi::Access;
+use crate::pg::subtransaction;
+use crate::queries::{OWNER_ROLES, Store};
 
 const TABLES: [&CStr; 4] = [c"banks", c"bank_memberships", c"vaults", c"vault_memberships"];
 
 /// The user's personal bank, made where there is none, with the rights of the owner of the tables. Whether the caller
 /// may ask for this user has been checked.
 pub fn ensure(home: &Home, store: &Store, user: Uuid) -> Result<Uuid, Failure> {
-    table_owner::act_as(home, &TABLES, || {
+    run_as_owner::act_as(home, &TABLES, || {
         if let Some(bank) = store.find_personal_bank(Access::Write, user) {
             return Ok(bank);
         }
         store.lock_personal_bank(user);
         // Whoever held the lock has committed by now, after our snapshot was taken perhaps.
         match store.find_personal_bank(Access::Latest, user) {
-            None => table_owner::with_own_names(home, || create(store, user)),
+            None => run_as_owner::with_own_names(home, || create(store, user)),
             Some(_) if sees_only_its_snapshot() => made_by_another_transaction().raise(),
             Some(bank) => Ok(bank),
         }

@@ -81,7 +81,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Home {
 
 // SAFETY: takes no part in the SQL signature, as is_virtual_arg says.
 unsafe impl SqlTranslatable for Home {
-    const TYPE_IDENT: &'static str = "connector_pipeline::home::Home";
+    const TYPE_IDENT: &'static str = "connector_pipeline::schema::Home";
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::Skip);
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::Skip));

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use pgrx::PgSqlErrorCode;
 
-use crate::catalog::{ask, rows, run};
 use crate::error::Failure;
-use crate::home::Home;
-use crate::obstacles;
+use crate::pg::schema::Home;
+use crate::setup::catalog::{ask, rows, run};
+use crate::setup::compatibility;
 
 /// What was done: the object, and `created`, `exists`, `narrowed` for privileges that an earlier version gave, or `left to
 /// its owner` for what belongs to an adopted table.
@@ -17,11 +17,11 @@ pub type Report = Vec<(String, String)>;
 /// All of it or nothing.
 pub fn tables(home: &Home) -> Result<Report, Failure> {
     must_have_auth()?;
-    run(home, include_str!("../sql/bootstrap/lock.sql"));
-    obstacles::refuse(home)?;
+    run(home, include_str!("../../sql/bootstrap/lock.sql"));
+    compatibility::refuse(home)?;
     let mut made = HashSet::new();
     let mut report = Report::new();
-    for part in Part::all(include_str!("../sql/bootstrap.sql")) {
+    for part in Part::all(include_str!("../../sql/bootstrap.sql")) {
         let is_of_new_table = part.table.is_some_and(|table| made.contains(table));
         let exists = part.exists(home);
         let action = match part.kind {
@@ -48,7 +48,7 @@ pub fn tables(home: &Home) -> Result<Report, Failure> {
 }
 
 fn add_missing_columns(home: &Home, table: &str) -> Report {
-    let missing = rows(obstacles::MISSING_COLUMNS, &[home.schema.into(), table.into()]);
+    let missing = rows(compatibility::MISSING_COLUMNS, &[home.schema.into(), table.into()]);
     let add = |[column, definition]: [String; 2]| {
         run(home, &format!("ALTER TABLE @extschema@.{table} ADD COLUMN {column} {definition}"));
         (format!("column {table}.{column}"), "created".to_owned())
@@ -58,9 +58,9 @@ fn add_missing_columns(home: &Home, table: &str) -> Report {
 
 /// Version 0.1.0 gave service_role all privileges on the tables that it made.
 fn narrow_privileges(home: &Home, part: &Part) -> Option<(String, String)> {
-    let wide = include_str!("../sql/bootstrap/has_wide_privileges.sql");
+    let wide = include_str!("../../sql/bootstrap/has_wide_privileges.sql");
     ask(wide, &[home.schema.into(), part.name.into(), part.sql.into()]).then(|| {
-        run(home, &include_str!("../sql/bootstrap/narrow_privileges.sql").replace("@table@", part.name));
+        run(home, &include_str!("../../sql/bootstrap/narrow_privileges.sql").replace("@table@", part.name));
         (format!("privileges of service_role on {}", part.name), "narrowed".to_owned())
     })
 }
@@ -71,8 +71,8 @@ pub fn auth(home: &Home) -> Result<Report, Failure> {
         return Err(Failure::new(PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA, "the schema auth exists already")
             .hint("On Supabase there is nothing to do: go on with SELECT * FROM connector_pipeline.bootstrap()."));
     }
-    run(home, include_str!("../sql/auth.sql"));
-    run(home, include_str!("../sql/grants.sql"));
+    run(home, include_str!("../../sql/auth.sql"));
+    run(home, include_str!("../../sql/grants.sql"));
     let made = [
         "role anon",
         "role authenticated",
@@ -107,12 +107,12 @@ impl<'a> Part<'a> {
     fn exists(&self, home: &Home) -> bool {
         let (schema, name) = (home.schema.into(), self.name.into());
         match (self.kind, self.table) {
-            ("table", None) => ask(include_str!("../sql/bootstrap/has_table.sql"), &[schema, name]),
-            ("index", Some(_)) => ask(include_str!("../sql/bootstrap/has_index.sql"), &[schema, name]),
+            ("table", None) => ask(include_str!("../../sql/bootstrap/has_table.sql"), &[schema, name]),
+            ("index", Some(_)) => ask(include_str!("../../sql/bootstrap/has_index.sql"), &[schema, name]),
             ("policy", Some(table)) => {
-                ask(include_str!("../sql/bootstrap/has_policy.sql"), &[schema, name, table.into()])
+                ask(include_str!("../../sql/bootstrap/has_policy.sql"), &[schema, name, table.into()])
             }
-            ("function", None) => ask(include_str!("../sql/bootstrap/has_function.sql"), &[schema, name]),
+            ("function", None) => ask(include_str!("../../sql/bootstrap/has_function.sql"), &[schema, name]),
             _ => unreachable!("sql/bootstrap.sql has a part: {}", self.object),
         }
     }

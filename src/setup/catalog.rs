@@ -4,7 +4,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::{PgSqlErrorCode, Spi};
 
 use crate::error::{Failure, OrRaise};
-use crate::home::Home;
+use crate::pg::schema::Home;
 
 /// Runs statements that answer nothing.
 pub fn run(home: &Home, sql: &str) {
@@ -36,9 +36,9 @@ pub fn rows<const WIDTH: usize>(query: &str, args: &[DatumWithOid]) -> Vec<[Stri
 /// Queries name the lists that they share.
 fn filled_in(query: &str) -> String {
     query
-        .replace("@fitting_indexes@", include_str!("../sql/bootstrap/fitting_indexes.sql"))
-        .replace("@needed_columns@", include_str!("../sql/bootstrap/needed_columns.sql"))
-        .replace("@needed_keys@", include_str!("../sql/bootstrap/needed_keys.sql"))
+        .replace("@fitting_indexes@", include_str!("../../sql/bootstrap/fitting_indexes.sql"))
+        .replace("@needed_columns@", include_str!("../../sql/bootstrap/needed_columns.sql"))
+        .replace("@needed_keys@", include_str!("../../sql/bootstrap/needed_keys.sql"))
 }
 
 fn broken(error: pgrx::spi::SpiError) -> Failure {

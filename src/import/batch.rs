@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::error::{Failure, OrRaise};
-use crate::failures;
-use crate::home::Home;
-use crate::jsonb::Jsonb;
+use crate::import::failures;
+use crate::import::{self, Given};
 use crate::outcome::{BatchResult, Outcome};
-use crate::pipeline::{self, Given};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::schema::Home;
+use crate::pg::subtransaction;
+use crate::queries::{FailedImport, JobProgress, Store};
 use crate::record::Value;
-use crate::store::{FailedImport, JobProgress, Store};
-use crate::subtransaction;
 
 /// What run_pipeline_batch() is asked to do.
 pub struct Batch<'a> {
@@ -58,7 +58,7 @@ impl Batch<'_> {
         }
         let records = self.records;
         let mut result =
-            BatchResult::new(pipeline::run(home, &caller, &records), records.iter().map(|given| &given.parsed));
+            BatchResult::new(import::run(home, &caller, &records), records.iter().map(|given| &given.parsed));
         failures::keep(&store, failed(&caller, &records, &result), &mut result);
         if let Some(job) = self.job {
             store.add_to_sync_job(job, &progress(&result));

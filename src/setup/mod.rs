@@ -1,0 +1,5 @@
+//! Makes or adopts the tables.
+
+pub mod bootstrap;
+pub mod catalog;
+mod compatibility;
