@@ -54,7 +54,7 @@ const FORMS: [(&str, Form); 6] = [
         let mut service = db.service_role();
         let mut transaction = service.client.transaction().unwrap();
         let import = transaction.prepare("SELECT run_pipeline($1, $2)").unwrap();
-        let mut run = |transaction: &mut postgres::Transaction, record: &Value| -> Value {
+        let run = |transaction: &mut postgres::Transaction, record: &Value| -> Value {
             transaction.query_one(&import, &[record, &ALICE]).unwrap().get(0)
         };
         records[..2].iter().for_each(|record| assert_imported(&run(&mut transaction, record)));
@@ -84,7 +84,9 @@ const FORMS: [(&str, Form); 6] = [
         assert_imported(&fetch());
         assert_imported(&fetch());
         db.service_role().run(change);
-        [fetch(), fetch()]
+        let last = [fetch(), fetch()];
+        service.run("COMMIT");
+        last
     }),
     ("a loop in PL/pgSQL", |db, records, change| {
         db.table_owner().run(&import_in_a_loop(change));
@@ -148,14 +150,16 @@ fn a_membership_that_code_of_a_table_ends_opens_no_bank_to_later_records() {
             "ALTER TABLE recordings ADD CHECK (
                  ts_rewrite('a'::tsquery, format('SELECT ''b''::tsquery, ''c''::tsquery WHERE leave(%L)', title)) IS NOT NULL)",
         ),
-        ("a default", "ALTER TABLE recordings ADD COLUMN new boolean DEFAULT leave('leave')"),
+        ("a default", "ALTER TABLE recordings ADD COLUMN new boolean;
+             ALTER TABLE recordings ALTER COLUMN new SET DEFAULT leave('leave')"),
         (
             "a cast to jsonb in a default",
-            "CREATE TYPE note AS (word text);
-             CREATE FUNCTION note_to_json(note) RETURNS json LANGUAGE plpgsql AS
-                 $$ BEGIN PERFORM leave(($1).word); RETURN '{}'; END $$;
-             CREATE CAST (note AS json) WITH FUNCTION note_to_json(note);
-             ALTER TABLE recordings ADD COLUMN new jsonb DEFAULT to_jsonb(row('leave')::note)",
+            "CREATE TYPE word AS ENUM ('leave');
+             CREATE FUNCTION word_to_json(word) RETURNS json LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM leave($1::text); RETURN '{}'; END $$;
+             CREATE CAST (word AS json) WITH FUNCTION word_to_json(word);
+             ALTER TABLE recordings ADD COLUMN new jsonb;
+             ALTER TABLE recordings ALTER COLUMN new SET DEFAULT to_jsonb('leave'::word)",
         ),
         ("an index", "CREATE INDEX ON recordings (look(title))"),
         (
