@@ -3,60 +3,62 @@
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use crate::caller::Caller;
+use crate::call::Call;
 use crate::error::{Failure, OrRaise};
-use crate::import;
 use crate::import::batch::{self, Batch};
-use crate::import::duplicates;
-use crate::import::personal_bank;
-use crate::import::retry;
+use crate::import::{self, duplicates, personal_bank, retry};
 use crate::import_counts;
 use crate::outcome::Outcome;
-use crate::pg::jsonb::{Answer, Jsonb};
-use crate::pg::schema::Home;
-use crate::queries::Store;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::jsonb_result::JsonbResult;
+use crate::pg::schema::ExtensionSchema;
 use crate::setup::bootstrap;
 
 #[pg_extern(volatile)]
-fn run_pipeline(home: Home, p_record: Option<Jsonb<'_>>, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> Answer {
-    let caller = Caller::invoker(&home);
-    Answer::of(import::run_one(&home, &caller, p_user_id.map(uuid), p_record))
+fn run_pipeline(
+    schema: ExtensionSchema,
+    p_record: Option<Jsonb<'_>>,
+    p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
+) -> JsonbResult {
+    let call = Call::of_invoker(schema);
+    JsonbResult::of(import::run_one(&call, p_user_id.map(uuid), p_record))
 }
 
 #[pg_extern(volatile)]
 fn run_pipeline_batch(
-    home: Home,
+    schema: ExtensionSchema,
     p_records: Option<Jsonb<'_>>,
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
     p_sync_job_id: default!(Option<pgrx::Uuid>, "NULL"),
     p_dry_run: default!(Option<bool>, "false"),
-) -> Answer {
+) -> JsonbResult {
     let records = batch::records(required("p_records", p_records), p_user_id.map(uuid)).or_raise();
     let batch = Batch { job: p_sync_job_id.map(uuid), records };
-    let is_rehearsal = required("p_dry_run", p_dry_run);
-    Answer::of(if is_rehearsal { batch.rehearse(&home) } else { batch.run(&home) }.or_raise())
+    let is_dry_run = required("p_dry_run", p_dry_run);
+    let call = Call::of_invoker(schema);
+    JsonbResult::of(if is_dry_run { batch.dry_run(&call) } else { batch.run(&call) }.or_raise())
 }
 
 #[pg_extern(volatile)]
 fn retry_failed_imports(
-    home: Home,
+    schema: ExtensionSchema,
     p_source_app: default!(Option<&str>, "NULL"),
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
     p_limit: default!(Option<i32>, "100"),
-) -> Answer {
+) -> JsonbResult {
     let limit = required("p_limit", p_limit);
-    Answer::of(retry::run(&home, p_source_app, p_user_id.map(uuid), limit).or_raise())
+    JsonbResult::of(retry::run(&Call::of_invoker(schema), p_source_app, p_user_id.map(uuid), limit).or_raise())
 }
 
 #[pg_extern(volatile)]
 fn insert_recording(
-    home: Home,
+    schema: ExtensionSchema,
     p_record: Option<Jsonb<'_>>,
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
-) -> Answer {
-    let caller = Caller::invoker(&home);
-    match import::run_one(&home, &caller, p_user_id.map(uuid), p_record).outcome {
-        Outcome::Imported { id, .. } => Answer::of(serde_json::json!({"id": id})),
+) -> JsonbResult {
+    let call = Call::of_invoker(schema);
+    match import::run_one(&call, p_user_id.map(uuid), p_record).outcome {
+        Outcome::Imported { id, .. } => JsonbResult::of(serde_json::json!({"id": id})),
         Outcome::Skipped { existing } => import::duplicate(existing).raise(),
         Outcome::Failed(failure) => failure.raise(),
     }
@@ -64,21 +66,21 @@ fn insert_recording(
 
 #[pg_extern(stable)]
 fn check_duplicate(
-    home: Home,
+    schema: ExtensionSchema,
     p_user_id: Option<pgrx::Uuid>,
     p_source_app: Option<&str>,
     p_external_id: Option<&str>,
-) -> Answer {
-    let caller = Caller::invoker(&home);
-    let owner = caller.user(p_user_id.map(uuid)).or_raise();
+) -> JsonbResult {
+    let call = Call::of_invoker(schema);
+    let owner = call.caller.user(p_user_id.map(uuid)).or_raise();
     let source_app = required("p_source_app", p_source_app);
     let external_id = required("p_external_id", p_external_id);
-    Answer::of(duplicates::answer(duplicates::find(&home, &caller, owner, source_app, &[external_id])[0]))
+    JsonbResult::of(duplicates::answer(duplicates::find(&call, owner, source_app, &[external_id])[0]))
 }
 
 #[pg_extern(stable)]
 fn check_duplicates(
-    home: Home,
+    schema: ExtensionSchema,
     p_user_id: Option<pgrx::Uuid>,
     p_source_app: Option<&str>,
     p_external_ids: Option<Vec<Option<String>>>,
@@ -86,11 +88,11 @@ fn check_duplicates(
     'static,
     (name!(external_id, Option<String>), name!(is_duplicate, bool), name!(existing_recording_id, Option<pgrx::Uuid>)),
 > {
-    let caller = Caller::invoker(&home);
-    let owner = caller.user(p_user_id.map(uuid)).or_raise();
+    let call = Call::of_invoker(schema);
+    let owner = call.caller.user(p_user_id.map(uuid)).or_raise();
     let source_app = required("p_source_app", p_source_app);
     let external_ids = required("p_external_ids", p_external_ids);
-    let existing = duplicates::find_each(&home, &caller, owner, source_app, &external_ids);
+    let existing = duplicates::find_each(&call, owner, source_app, &external_ids);
     let rows =
         external_ids.into_iter().zip(existing).map(|(id, existing)| (id, existing.is_some(), existing.map(datum)));
     TableIterator::new(rows)
@@ -99,20 +101,19 @@ fn check_duplicates(
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn get_import_counts(
-    home: Home,
+    schema: ExtensionSchema,
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> TableIterator<'static, (name!(source_app, String), name!(call_count, i64))> {
-    let caller = Caller::of_definer_function(&home);
-    TableIterator::new(import_counts::of(&home, &caller, p_user_id.map(uuid)).or_raise())
+    TableIterator::new(import_counts::of(&Call::of_definer(schema), p_user_id.map(uuid)).or_raise())
 }
 
 #[pg_extern(volatile, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn ensure_personal_bank(home: Home, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> pgrx::Uuid {
-    let caller = Caller::of_definer_function(&home);
-    let user = caller.user(p_user_id.map(uuid)).or_raise();
-    caller.must_be_allowed_for(user).or_raise();
-    datum(personal_bank::ensure(&home, &Store::of(&home), user).or_raise())
+fn ensure_personal_bank(schema: ExtensionSchema, p_user_id: default!(Option<pgrx::Uuid>, "NULL")) -> pgrx::Uuid {
+    let call = Call::of_definer(schema);
+    let user = call.caller.user(p_user_id.map(uuid)).or_raise();
+    call.caller.must_be_allowed_for(user).or_raise();
+    datum(personal_bank::ensure(&call, user).or_raise())
 }
 
 /// Administration, for the owner of the database.
@@ -123,13 +124,13 @@ mod connector_pipeline {
     #[pg_extern(volatile)]
     #[search_path(pg_catalog, pg_temp)]
     fn bootstrap() -> TableIterator<'static, (name!(object, String), name!(action, String))> {
-        TableIterator::new(bootstrap::tables(&Home::of_extension()).or_raise())
+        TableIterator::new(bootstrap::tables(&ExtensionSchema::of_extension()).or_raise())
     }
 
     #[pg_extern(volatile)]
     #[search_path(pg_catalog, pg_temp)]
     fn bootstrap_auth() -> TableIterator<'static, (name!(object, String), name!(action, String))> {
-        TableIterator::new(bootstrap::auth(&Home::of_extension()).or_raise())
+        TableIterator::new(bootstrap::auth(&ExtensionSchema::of_extension()).or_raise())
     }
 }
 

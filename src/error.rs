@@ -1,4 +1,4 @@
-//! What went wrong, in the four parts that PostgreSQL gives an error: SQLSTATE, message, DETAIL, HINT.
+//! An error in the four parts that PostgreSQL gives it: SQLSTATE, message, DETAIL, HINT.
 
 use std::fmt;
 
@@ -102,8 +102,26 @@ impl Failure {
         self
     }
 
-    /// Adds the way out where the tables of the pipeline are not there (yet).
-    pub fn with_bootstrap_hint(self) -> Self {
+    /// A table of the pipeline that does not exist (42P01).
+    pub fn missing_table(qualified_name: &str) -> Self {
+        let code = PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
+        Self::new(code, format!("there is no table {qualified_name}")).with_bootstrap_hint()
+    }
+
+    /// A view, or another relation, that has the name of a table of the pipeline (42809).
+    pub fn not_a_table(qualified_name: &str) -> Self {
+        let code = PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE;
+        Self::new(code, format!("{qualified_name} is not a table"))
+            .hint("Rename it, then run SELECT * FROM connector_pipeline.bootstrap().")
+    }
+
+    /// An error that PostgreSQL or a trigger raised. Each part is cut: a trigger may quote a whole transcript, and the
+    /// results of a batch are one jsonb, of 256 MB at most.
+    pub fn raised(code: SqlState, message: &str, detail: Option<&str>, hint: Option<&str>) -> Self {
+        Self { code, message: cut(message), detail: detail.map(cut), hint: hint.map(cut) }.with_bootstrap_hint()
+    }
+
+    fn with_bootstrap_hint(self) -> Self {
         if self.code.is_missing_object() && self.hint.is_none() {
             self.hint("Run SELECT * FROM connector_pipeline.bootstrap() as the owner of the database.")
         } else {
@@ -150,6 +168,15 @@ impl Failure {
         report.report(pgrx::PgLogLevel::ERROR);
         unreachable!("an ERROR does not return")
     }
+}
+
+fn cut(text: &str) -> String {
+    const MAX_BYTES: usize = 700;
+    if text.len() <= MAX_BYTES {
+        return text.to_owned();
+    }
+    let end = (0..=MAX_BYTES).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    format!("{} ...", &text[..end])
 }
 
 /// Unwraps a value or raises its failure: the last step of functions that answer with an ERROR.

@@ -1,16 +1,14 @@
-//! How many recordings a user has from each source.
+//! Counts the recordings that a user has from each source.
 
 use uuid::Uuid;
 
-use crate::caller::Caller;
+use crate::call::Call;
 use crate::error::Failure;
-use crate::pg::run_as_owner;
-use crate::pg::schema::Home;
-use crate::queries::Store;
+use crate::pg::run_as_owner::run_as_owner;
 
-/// The counts, read as the owner of the table: no policy is asked for each row.
-pub fn of(home: &Home, caller: &Caller, user: Option<Uuid>) -> Result<Vec<(String, i64)>, Failure> {
-    let user = caller.user(user)?;
-    caller.must_be_allowed_for(user)?;
-    run_as_owner::act_as(home, &[c"recordings"], || Store::of(home).count_imports(user))
+/// Counts as the owner of the table, so that no policy is evaluated for each row.
+pub fn of(call: &Call, user: Option<Uuid>) -> Result<Vec<(String, i64)>, Failure> {
+    let user = call.caller.user(user)?;
+    call.caller.must_be_allowed_for(user)?;
+    run_as_owner(&call.schema, &[c"recordings"], || call.queries.count_imports(user))
 }

@@ -1,17 +1,22 @@
 //! connector_pipeline: imports call recordings from connectors into PostgreSQL, exactly once.
 //!
-//! A call travels one way: [`api`] → [`caller`], [`record`] → [`pipeline`] → [`store`] → [`outcome`].
+//! The way of a record: [`api`] builds a [`call`] and parses the [`record`]; [`import`] authorises it, sorts by key and runs
+//! the stages, whose SQL is in [`queries`]; [`outcome`] is returned. [`setup`] creates or adopts the tables, and [`pg`] has
+//! all unsafe code.
 
 mod api;
+mod call;
 mod caller;
 mod error;
 mod import;
 mod import_counts;
+mod json;
 mod outcome;
 mod pg;
 mod queries;
 mod record;
 mod setup;
+mod sql_template;
 
 pgrx::pg_module_magic!(name, version);
 

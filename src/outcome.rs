@@ -1,4 +1,4 @@
-//! What became of a record, and the JSON that says so.
+//! The outcome of a record and of a batch, and their JSON.
 
 use std::collections::HashSet;
 
@@ -8,12 +8,12 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::record::Parsed;
 
-/// What the pipeline did with one record.
+/// The outcome of one record.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The recording is in; None is its id after a rehearsal. With a warning: its vault entry is not in, and why.
+    /// The recording is in; its id is None after a dry run. The warning says why it has no vault entry.
     Imported { id: Option<Uuid>, warning: Option<String> },
-    /// The record's key was there already; the id of its recording where the caller may see it.
+    /// The record's key existed already; the id of its recording where the caller may see it.
     Skipped { existing: Option<Uuid> },
     /// Nothing of the record is in.
     Failed(Failure),
@@ -31,7 +31,7 @@ impl Outcome {
 /// The *pipeline result* of one record, in the shape that the TypeScript pipeline returned.
 pub struct PipelineResult {
     pub outcome: Outcome,
-    /// Of a failed record of a batch: that it is not kept among the failed imports, and why.
+    /// Why a failed record of a batch was not kept among the failed imports.
     pub warning: Option<String>,
     /// Keys of the record that the pipeline doesn't know.
     pub ignored_fields: Vec<String>,
@@ -72,15 +72,15 @@ impl PipelineResult {
     }
 }
 
-/// The *batch result*: what became of many records, and of each.
+/// The *batch result*: counts, and the result of each record.
 pub struct BatchResult {
     pub results: Vec<PipelineResult>,
-    /// Of each record, where it could be read.
+    /// The id of each record, where it could be read.
     pub external_ids: Vec<Option<String>>,
 }
 
 impl BatchResult {
-    /// Of results and their records, in the same order.
+    /// Combines results and their records, which are in the same order.
     pub fn new<'a, R: 'a>(results: Vec<PipelineResult>, records: impl Iterator<Item = &'a Parsed<'a, R>>) -> Self {
         let external_ids = records.map(|record| record.external_id.as_ref().map(ToString::to_string)).collect();
         Self { results, external_ids }
@@ -98,7 +98,7 @@ impl BatchResult {
         self.count(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
-    /// Takes away ids of recordings that are not there, after a rehearsal.
+    /// Removes the ids of recordings that a dry run rolled back.
     pub fn forget_new_ids(&mut self) {
         let new: HashSet<Uuid> = self.results.iter().filter_map(|result| result.outcome.new_id()).collect();
         for result in &mut self.results {

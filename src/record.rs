@@ -1,28 +1,11 @@
-//! What a connector record is: its keys, their types, and all that can be wrong with one. Pure: no SQL, no server.
+//! A connector record: its keys, their types, and every fault that one can have. Pure: no SQL, no server.
 
 use std::borrow::Cow;
 
 use chrono::DateTime;
 use uuid::Uuid;
 
-/// A JSON value of a record. Numbers and containers stay in the form in which they came (`R`), for they are looked
-/// into only where a key asks for them.
-pub enum Value<'a, R> {
-    Null,
-    Bool(bool),
-    Number(R),
-    Text(&'a str),
-    Array(R),
-    Object(R),
-}
-
-/// What the record needs to know of a value that stays in its own form.
-pub trait Raw {
-    /// A number's exact decimal text.
-    fn decimal(&self) -> String;
-    /// Whether every element of an array is a string.
-    fn holds_only_strings(&self) -> bool;
-}
+use crate::json::{Raw, Value};
 
 /// Microseconds since 2000-01-01 00:00:00 UTC, PostgreSQL's timestamptz.
 pub type Timestamp = i64;
@@ -46,11 +29,11 @@ pub struct Record<'a, R> {
     pub global_tags: Option<R>,
 }
 
-/// A record after the look at it: good or not, what could be read of it.
+/// The result of parsing a record, valid or not.
 pub struct Parsed<'a, R> {
-    /// The record, or all that is wrong with it in one message.
+    /// The record, or all its faults in one message.
     pub record: Result<Record<'a, R>, String>,
-    /// What the record is named by, as far as it could be read.
+    /// The id, where it could be read.
     pub external_id: Option<Cow<'a, str>>,
     pub source_app: Option<&'a str>,
     pub owner_user_id: Option<Uuid>,
@@ -58,7 +41,7 @@ pub struct Parsed<'a, R> {
     pub ignored_fields: Vec<String>,
 }
 
-/// The keys of a record, those that are required first.
+/// The keys of a record, the required ones first.
 const KEYS: [&str; 15] = [
     "external_id",
     "source_app",
@@ -77,35 +60,35 @@ const KEYS: [&str; 15] = [
     "global_tags",
 ];
 
-/// Checks and normalises the fields of one record. All that is wrong is reported at once, each fault with its key.
-pub fn parse<'a, R: Raw>(fields: impl IntoIterator<Item = (&'a str, Value<'a, R>)>) -> Parsed<'a, R> {
-    let mut given = Given { values: std::array::from_fn(|_| None), faults: Vec::new() };
+/// Checks and normalises the fields of one record. Reports all faults at once, each with its key.
+pub fn parse<'a, R: Raw>(given: impl IntoIterator<Item = (&'a str, Value<'a, R>)>) -> Parsed<'a, R> {
+    let mut fields = Fields { values: std::array::from_fn(|_| None), faults: Vec::new() };
     let mut ignored_fields = Vec::new();
-    for (key, value) in fields {
+    for (key, value) in given {
         match position(key) {
-            Some(position) => given.values[position] = Some(value),
+            Some(position) => fields.values[position] = Some(value),
             None => ignored_fields.push(key.to_owned()),
         }
     }
 
     // Every key is read before the first `?` below, so that no fault hides another.
-    let external_id = given.required("external_id", identifier);
-    let source_app = given.required("source_app", self::source_app);
-    let title = given.required("title", text);
-    let full_transcript = given.required("full_transcript", text);
-    let recording_start_time = given.required("recording_start_time", timestamp);
-    let recording_end_time = given.optional("recording_end_time", timestamp);
-    let duration = given.optional("duration", seconds);
-    let bank_id = given.optional("bank_id", uuid);
-    let vault_id = given.optional("vault_id", uuid);
-    let owner_user_id = given.optional("owner_user_id", uuid);
-    let source_metadata = given.optional("source_metadata", object);
-    let summary = given.optional("summary", text);
-    let audio_url = given.optional("audio_url", text);
-    let video_url = given.optional("video_url", text);
-    let global_tags = given.optional("global_tags", strings);
+    let external_id = fields.required("external_id", identifier);
+    let source_app = fields.required("source_app", self::source_app);
+    let title = fields.required("title", text);
+    let full_transcript = fields.required("full_transcript", text);
+    let recording_start_time = fields.required("recording_start_time", timestamp);
+    let recording_end_time = fields.optional("recording_end_time", timestamp);
+    let duration = fields.optional("duration", seconds);
+    let bank_id = fields.optional("bank_id", uuid);
+    let vault_id = fields.optional("vault_id", uuid);
+    let owner_user_id = fields.optional("owner_user_id", uuid);
+    let source_metadata = fields.optional("source_metadata", object);
+    let summary = fields.optional("summary", text);
+    let audio_url = fields.optional("audio_url", text);
+    let video_url = fields.optional("video_url", text);
+    let global_tags = fields.optional("global_tags", strings);
 
-    let named_by = external_id.clone();
+    let parsed_external_id = external_id.clone();
     let complete = || {
         Some(Record {
             external_id: external_id?,
@@ -125,17 +108,17 @@ pub fn parse<'a, R: Raw>(fields: impl IntoIterator<Item = (&'a str, Value<'a, R>
             global_tags,
         })
     };
-    let record = if given.faults.is_empty() { complete() } else { None };
+    let record = if fields.faults.is_empty() { complete() } else { None };
     Parsed {
-        record: record.ok_or_else(|| format!("invalid record: {}", given.faults.join("; "))),
-        external_id: named_by,
+        record: record.ok_or_else(|| format!("invalid record: {}", fields.faults.join("; "))),
+        external_id: parsed_external_id,
         source_app,
         owner_user_id,
         ignored_fields,
     }
 }
 
-/// What is to be said of a value that is no object at all.
+/// The parse result for a value that isn't an object.
 pub fn not_an_object<'a, R: Raw>(value: &Value<'_, R>) -> Parsed<'a, R> {
     let fault = format!("invalid record: it {}", expected("an object", value));
     Parsed { record: Err(fault), external_id: None, source_app: None, owner_user_id: None, ignored_fields: Vec::new() }
@@ -145,13 +128,13 @@ fn position(key: &str) -> Option<usize> {
     KEYS.iter().position(|known| *known == key)
 }
 
-/// The values of a record by the position of their key in [`KEYS`], and everything that is wrong with them.
-struct Given<'a, R> {
+/// The values of a record by the position of their key in [`KEYS`], and their faults.
+struct Fields<'a, R> {
     values: [Option<Value<'a, R>>; KEYS.len()],
     faults: Vec<String>,
 }
 
-impl<'a, R> Given<'a, R> {
+impl<'a, R> Fields<'a, R> {
     fn required<T>(&mut self, key: &str, read: impl FnOnce(Value<'a, R>) -> Read<T>) -> Option<T> {
         match self.value(key) {
             None => self.fault(key, "is missing"),
@@ -178,7 +161,7 @@ impl<'a, R> Given<'a, R> {
     }
 }
 
-/// What a reader says of a value that it can't take: what is expected, and what came instead.
+/// A value, or its fault: what is expected, and what was given.
 type Read<T> = Result<T, String>;
 
 fn text<'a, R: Raw>(value: Value<'a, R>) -> Read<&'a str> {
@@ -208,7 +191,7 @@ fn source_app<'a, R: Raw>(value: Value<'a, R>) -> Read<&'a str> {
     part_of_key(Cow::Borrowed(name), MAX_SOURCE_APP).map(|_| name)
 }
 
-/// A vendor's id: a string, or an integer, whose decimal text is taken as it is and never goes through a float.
+/// Reads a vendor's id: a string, or an integer, whose decimal text is exact and never goes through a float.
 fn identifier<'a, R: Raw>(value: Value<'a, R>) -> Read<Cow<'a, str>> {
     let id = match value {
         Value::Text(text) => Cow::Borrowed(text),
@@ -237,17 +220,17 @@ fn integer_text<R: Raw>(number: &R) -> Option<String> {
     (!digits.contains('.')).then_some(digits)
 }
 
-/// RFC 3339 with an offset, to the microsecond.
+/// Reads an RFC 3339 timestamp with an offset, to the microsecond.
 fn timestamp<R: Raw>(value: Value<'_, R>) -> Read<Timestamp> {
     const WANTED: &str = "an RFC 3339 timestamp with offset, like 2026-01-31T09:30:00Z";
     /// 2000-01-01T00:00:00Z in seconds since 1970.
     const POSTGRES_EPOCH: i64 = 946_684_800;
     match value {
         Value::Text(text) => match DateTime::parse_from_rfc3339(text) {
-            // chrono takes U+2212 for a minus; RFC 3339 doesn't.
+            // chrono accepts U+2212 as a minus; RFC 3339 doesn't.
             Ok(time) if text.is_ascii() => {
                 let seconds = time.timestamp() - POSTGRES_EPOCH;
-                // PostgreSQL rounds what lies beyond the microsecond; so do we.
+                // PostgreSQL rounds to the microsecond, and so do we.
                 let microseconds = (i64::from(time.timestamp_subsec_nanos()) + 500) / 1000;
                 Ok(seconds * 1_000_000 + microseconds)
             }
@@ -264,8 +247,8 @@ fn uuid<R: Raw>(value: Value<'_, R>) -> Read<Uuid> {
     }
 }
 
-/// The notations that PostgreSQL takes: 32 digits, a hyphen after any four of them but the last, in braces or not. Uuid's
-/// own parser refuses some of them, and takes a URN.
+/// Reads the notations that PostgreSQL accepts: 32 digits, a hyphen after any four of them but the last, in braces or not. Uuid's
+/// own parser refuses some of them, and accepts a URN.
 fn parse_uuid(text: &str) -> Option<Uuid> {
     let inner = match text.strip_prefix('{') {
         Some(rest) => rest.strip_suffix('}')?,
@@ -293,29 +276,6 @@ fn strings<R: Raw>(value: Value<'_, R>) -> Read<R> {
 
 fn expected<R: Raw>(wanted: &str, got: &Value<'_, R>) -> String {
     format!("must be {wanted}, not {}", got.describe())
-}
-
-impl<R: Raw> Value<'_, R> {
-    /// What it is, short enough for a message.
-    pub fn describe(&self) -> String {
-        match self {
-            Value::Null => "null".to_owned(),
-            Value::Bool(value) => format!("the boolean {value}"),
-            Value::Number(number) => format!("the number {}", shorten(&number.decimal())),
-            Value::Text(text) => format!("the string \"{}\"", shorten(text)),
-            Value::Array(_) => "an array".to_owned(),
-            Value::Object(_) => "an object".to_owned(),
-        }
-    }
-}
-
-/// Enough of a value to recognise it by.
-pub fn shorten(text: &str) -> Cow<'_, str> {
-    const ENOUGH: usize = 40;
-    match text.char_indices().nth(ENOUGH) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
-    }
 }
 
 #[cfg(test)]

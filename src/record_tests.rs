@@ -126,7 +126,7 @@ fn unknown_keys_are_listed_and_do_no_harm() {
 #[test]
 fn a_long_value_is_shortened_in_the_message() {
     let message = fault_of(vec![("bank_id", Value::Text("äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü"))]);
-    assert!(message.contains('…') && message.len() < 150, "{message}");
+    assert!(message.contains("...") && message.len() < 150, "{message}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
--- $1 schema, $2 function, of a row of recordings. (That it gives what it should is asked in wrong_functions.sql.) One that
--- bootstrap() of 0.1.0 made doesn't count: its body is a parsed one, which blocks changes of the table.
+-- Returns whether a function of a row of recordings exists; whether it returns what it should, compatibility/functions.sql
+-- checks. One that bootstrap() of 0.1.0 made doesn't count: its body is a parsed one, which blocks changes of the table.
+-- $1 schema, $2 function.
 SELECT EXISTS (
     SELECT
     FROM pg_catalog.pg_proc AS proc

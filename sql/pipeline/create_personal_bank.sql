@@ -2,7 +2,7 @@
 -- The roles are literals, not parameters, for they may be labels of an enum.
 -- $1 the owner, an array of one. Rows: the bank's id.
 WITH owner AS (
-    SELECT pg_catalog.unnest($1) AS user_id
+    SELECT @each@($1) AS user_id
 ),
 bank AS (
     INSERT INTO @extschema@.banks (name, type)

@@ -8,9 +8,9 @@
 SELECT asked.position, bank.id
 FROM (
     SELECT
-        pg_catalog.generate_subscripts($1, 1) AS position,
-        pg_catalog.unnest($1) AS owner_user_id,
-        pg_catalog.unnest($2) AS bank_id
+        @position@ AS position,
+        @each@($1) AS owner_user_id,
+        @each@($2) AS bank_id
 ) AS asked
 CROSS JOIN LATERAL (
     SELECT banks.id

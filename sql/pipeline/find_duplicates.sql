@@ -8,10 +8,10 @@
 SELECT asked.position, existing.id, existing.created_at::pg_catalog.timestamptz
 FROM (
     SELECT
-        pg_catalog.generate_subscripts($1, 1) AS position,
-        pg_catalog.unnest($1) AS owner_user_id,
-        pg_catalog.unnest($2) AS source_app,
-        pg_catalog.unnest($3) AS external_id
+        @position@ AS position,
+        @each@($1) AS owner_user_id,
+        @each@($2) AS source_app,
+        @each@($3) AS external_id
 ) AS asked
 CROSS JOIN LATERAL (
     SELECT recordings.id, recordings.created_at

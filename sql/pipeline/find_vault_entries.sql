@@ -4,9 +4,9 @@
 SELECT asked.position
 FROM (
     SELECT
-        pg_catalog.generate_subscripts($1, 1) AS position,
-        pg_catalog.unnest($1) AS vault_id,
-        pg_catalog.unnest($2) AS recording_id
+        @position@ AS position,
+        @each@($1) AS vault_id,
+        @each@($2) AS recording_id
 ) AS asked
 CROSS JOIN LATERAL (
     SELECT

@@ -7,10 +7,10 @@
 SELECT asked.position, vault.id, vault.has_member
 FROM (
     SELECT
-        pg_catalog.generate_subscripts($1, 1) AS position,
-        pg_catalog.unnest($1) AS owner_user_id,
-        pg_catalog.unnest($2) AS bank_id,
-        pg_catalog.unnest($3) AS vault_id
+        @position@ AS position,
+        @each@($1) AS owner_user_id,
+        @each@($2) AS bank_id,
+        @each@($3) AS vault_id
 ) AS asked
 CROSS JOIN LATERAL (
     SELECT vaults.id, membership.user_id IS NOT NULL AS has_member

@@ -25,21 +25,21 @@ SELECT
     pg_catalog.now()
 FROM (
     SELECT
-        pg_catalog.unnest($1) AS id,
-        pg_catalog.unnest($2) AS bank_id,
-        pg_catalog.unnest($3) AS owner_user_id,
-        pg_catalog.unnest($4) AS source_app,
-        pg_catalog.unnest($5) AS external_id,
-        pg_catalog.unnest($6) AS source_metadata,
-        pg_catalog.unnest($7) AS title,
-        pg_catalog.unnest($8) AS full_transcript,
-        pg_catalog.unnest($9) AS summary,
-        pg_catalog.unnest($10) AS audio_url,
-        pg_catalog.unnest($11) AS video_url,
-        pg_catalog.unnest($12) AS global_tags,
-        pg_catalog.unnest($13) AS duration,
-        pg_catalog.unnest($14) AS recording_start_time,
-        pg_catalog.unnest($15) AS recording_end_time
+        @each@($1) AS id,
+        @each@($2) AS bank_id,
+        @each@($3) AS owner_user_id,
+        @each@($4) AS source_app,
+        @each@($5) AS external_id,
+        @each@($6) AS source_metadata,
+        @each@($7) AS title,
+        @each@($8) AS full_transcript,
+        @each@($9) AS summary,
+        @each@($10) AS audio_url,
+        @each@($11) AS video_url,
+        @each@($12) AS global_tags,
+        @each@($13) AS duration,
+        @each@($14) AS recording_start_time,
+        @each@($15) AS recording_end_time
 ) AS given
-ON CONFLICT (owner_user_id, source_app, (source_metadata OPERATOR(pg_catalog.->>) 'external_id')) DO NOTHING
+@on_conflict@
 RETURNING id

@@ -3,13 +3,13 @@
 -- no key twice, in lock order. Rows: none.
 INSERT INTO @extschema@.import_failures AS kept (user_id, owner_user_id, source_app, external_id, record, error, code)
 SELECT
-    pg_catalog.unnest($1),
-    pg_catalog.unnest($2),
-    pg_catalog.unnest($3),
-    pg_catalog.unnest($4),
-    pg_catalog.unnest($5),
-    pg_catalog.unnest($6),
-    pg_catalog.unnest($7)
+    @each@($1),
+    @each@($2),
+    @each@($3),
+    @each@($4),
+    @each@($5),
+    @each@($6),
+    @each@($7)
 ON CONFLICT (user_id, record_key) DO UPDATE
 SET
     record = excluded.record,

@@ -3,4 +3,4 @@
 SELECT pg_catalog.pg_advisory_xact_lock(
     pg_catalog.hashtextextended('connector_pipeline.personal_bank ' OPERATOR(pg_catalog.||) user_id::pg_catalog.text, 0)
 )
-FROM (SELECT pg_catalog.unnest($1) AS user_id) AS asked
+FROM (SELECT @each@($1) AS user_id) AS asked

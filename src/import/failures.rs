@@ -1,4 +1,4 @@
-//! Keeps the records that failed, for a retry without a new fetch.
+//! Keeps failed records for a retry without a new fetch.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -7,38 +7,38 @@ use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::import::isolate::{self, Verdict};
+use crate::import::isolate::{self, OnError};
 use crate::outcome::BatchResult;
-use crate::queries::{FailedImport, Store};
+use crate::queries::Queries;
+use crate::queries::rows::FailedImport;
 
-/// Keeps failures. One that can't be kept is told in its record's result, and as a WARNING: whoever relies on a retry has
-/// to know that there will be none.
-pub fn keep(store: &Store, failed: Vec<FailedImport>, result: &mut BatchResult) {
+/// Keeps failures. One that can't be kept gets a warning in its record's result and a WARNING: there will be no retry.
+pub fn keep(queries: &Queries, failed: Vec<FailedImport>, result: &mut BatchResult) {
     let mut failed = in_lock_order(failed);
     let result = RefCell::new(result);
-    // Users who turn out to be none. Known for one failure, for all.
-    let strangers: RefCell<HashSet<Uuid>> = RefCell::default();
+    // Ids that turn out to be no users.
+    let unknown_users: RefCell<HashSet<Uuid>> = RefCell::default();
     let keep = |failed: &mut [FailedImport]| {
-        let known = |user: &Uuid| !strangers.borrow().contains(user);
+        let known = |user: &Uuid| !unknown_users.borrow().contains(user);
         failed.iter_mut().for_each(|failed| failed.user = failed.user.filter(known));
-        store.keep_failures(failed);
+        queries.keep_failures(failed);
     };
     isolate::run(&mut failed, &keep, &|failed: &mut FailedImport, failure: Failure| match failed.user {
         Some(user) if failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) => {
-            strangers.borrow_mut().insert(user);
-            Verdict::Again
+            unknown_users.borrow_mut().insert(user);
+            OnError::Retry
         }
         _ => {
             let warning = format!("it could not be kept for a retry: {}", failure.text());
             pgrx::warning!("a failed import: {warning}");
             result.borrow_mut().results[failed.position].warning = Some(warning);
-            Verdict::GiveUp
+            OnError::Fail
         }
     });
 }
 
-/// Each key once, with its last failure, in an order that all batches share: overlapping ones don't wait in a circle.
-/// It does not depend on who is to see the failure, for that may change on the way.
+/// Sorts failures, each key once with its last failure, in an order that all batches share: overlapping batches don't
+/// deadlock. The order does not depend on the user who sees a failure, which may still change.
 fn in_lock_order(failed: Vec<FailedImport>) -> Vec<FailedImport> {
     let keyed = failed.into_iter().map(|failed| {
         let key = match (failed.source_app, failed.external_id) {

@@ -1,29 +1,79 @@
-//! All together, and where that fails, apart: finds the items of a batch that fail, and lets the others through.
+//! Isolates the items of a batch that fail, so that the others go through.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgrx::PgSqlErrorCode;
+use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::pg::subtransaction;
 
 /// What to do with an item that has failed.
 #[derive(PartialEq, Eq)]
-pub enum Verdict {
-    /// The item has changed and may be tried again.
-    Again,
+pub enum OnError {
+    /// The item has changed and may succeed now.
+    Retry,
     /// The item stays failed.
-    GiveUp,
+    Fail,
 }
 
-/// Runs `act` over all items, in order, in as few subtransactions as can be, and hands each item that fails to `blame`.
+/// How a stage guards against failure.
+#[derive(Clone, Copy)]
+pub enum Mode {
+    /// Not at all: one subtransaction is around all stages.
+    Together,
+    /// Each step in a subtransaction of its own, and each record where a step fails.
+    Isolated,
+}
+
+impl Mode {
+    /// Runs `work`, which fails as a whole.
+    pub fn attempt<T>(self, work: impl FnOnce() -> T) -> Result<T, Failure> {
+        match self {
+            Mode::Together => Ok(work()),
+            Mode::Isolated => subtransaction::run(work),
+        }
+    }
+
+    /// Runs `act` over all items, and hands each item that fails to `on_error`.
+    pub fn for_each<T>(self, items: &mut [T], act: impl Fn(&mut [T]), on_error: impl Fn(&mut T, Failure) -> OnError) {
+        match self {
+            _ if items.is_empty() => {}
+            Mode::Together => act(items),
+            Mode::Isolated => run(items, &act, &on_error),
+        }
+    }
+}
+
+/// What was found for each request: an id, nothing, or the error of its look-up.
+pub type Found<R> = BTreeMap<R, Result<Option<Uuid>, Failure>>;
+
+/// Looks requests up all at once, and where that fails, isolates those whose look-up fails.
+pub fn look_up<R: Ord + Copy>(mode: Mode, requests: BTreeSet<R>, find: impl Fn(&[R]) -> Vec<Option<Uuid>>) -> Found<R> {
+    let mut found: Vec<(R, Result<Option<Uuid>, Failure>)> =
+        requests.into_iter().map(|request| (request, Ok(None))).collect();
+    let ask = |sought: &mut [(R, Result<Option<Uuid>, Failure>)]| {
+        let requests: Vec<R> = sought.iter().map(|(request, _)| *request).collect();
+        for ((_, id), answer) in sought.iter_mut().zip(find(&requests)) {
+            *id = Ok(answer);
+        }
+    };
+    mode.for_each(&mut found, ask, |(_, id), failure| {
+        *id = Err(failure);
+        OnError::Fail
+    });
+    found.into_iter().collect()
+}
+
+/// Runs `act` over all items, in order, in few subtransactions, and hands each item that fails to `on_error`.
 ///
-/// One that fails costs three to five subtransactions, whatever the number of items: one that fails, one that walks item
-/// by item to find out who it was, and one for those before it. (Halving would take two for each power of two in the
-/// number of items.) After a failure the next try takes about as many items as went well before it, and twice as many
-/// each time one succeeds, so that many failures don't make it quadratic where an error shows at the end only, as that
+/// An item that fails costs three to five subtransactions, whatever the number of items: one that fails, one that walks
+/// item by item to find the culprit, and one for those before it. (Halving would take two for each power of two in the
+/// number of items.) After a failure the next try takes about as many items as succeeded before it, and twice as many
+/// each time one succeeds, so that many failures don't make it quadratic where an error comes at the end only, as that
 /// of a foreign key does.
-pub fn run<T>(items: &mut [T], act: &impl Fn(&mut [T]), blame: &impl Fn(&mut T, Failure) -> Verdict) {
+pub fn run<T>(items: &mut [T], act: &impl Fn(&mut [T]), on_error: &impl Fn(&mut T, Failure) -> OnError) {
     let mut start = 0;
     let mut size = items.len();
     while start < items.len() {
@@ -39,29 +89,31 @@ pub fn run<T>(items: &mut [T], act: &impl Fn(&mut [T]), blame: &impl Fn(&mut T, 
             start = end;
             continue;
         };
-        run(&mut items[start..start + culprit], act, blame);
+        run(&mut items[start..start + culprit], act, on_error);
         start += culprit;
-        let failure = try_once_more(&mut items[start..=start], act, failure).err();
-        if failure.is_none_or(|failure| blame(&mut items[start], failure) == Verdict::GiveUp) {
+        let failure = retry_unique_violation(&mut items[start..=start], act, failure).err();
+        if failure.is_none_or(|failure| on_error(&mut items[start], failure) == OnError::Fail) {
             start += 1;
         }
         size = culprit.max(1);
     }
 }
 
+/// Runs an item with a unique violation once more, which may have been one of the dedup key.
+///
 /// While REINDEX or CREATE INDEX CONCURRENTLY runs, two unique indexes on one key are filled, and ON CONFLICT goes by those
 /// that were valid when its statement was planned: of two sessions that insert the same key one may get a unique violation
 /// instead of doing nothing, up to PostgreSQL 18. By then the other's row is committed, and another try finds it through any
-/// index. A violation that is what it says comes again.
-fn try_once_more<T>(item: &mut [T], act: &impl Fn(&mut [T]), failure: Failure) -> Result<(), Failure> {
+/// index. Any other violation comes again.
+fn retry_unique_violation<T>(item: &mut [T], act: &impl Fn(&mut [T]), failure: Failure) -> Result<(), Failure> {
     if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) {
         return subtransaction::run(|| act(item));
     }
     Err(failure)
 }
 
-/// The first item that fails where each goes by itself, after those before it. None: apart they all went well, and what
-/// they did is done.
+/// Finds the first item that fails where each runs by itself, after those before it. With None all of them succeeded one
+/// by one, and their writes stay.
 fn find_culprit<T>(items: &mut [T], act: &impl Fn(&mut [T])) -> Option<(usize, Failure)> {
     let reached = Cell::new(0);
     let walk = || {

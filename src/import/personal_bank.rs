@@ -1,57 +1,68 @@
-//! The personal bank of a user: found, or made once, whoever asks at the same time.
+//! The personal bank of a user: found, or created exactly once under concurrent calls.
 
 use std::ffi::CStr;
 
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::error::Failure;
-use crate::pg::run_as_owner;
-use crate::pg::schema::Home;
-use crate::pg::spi::Access;
-use crate::pg::subtransaction;
-use crate::queries::{OWNER_ROLES, Store};
+use crate::pg::run_as_owner::run_as_owner;
+use crate::pg::spi::SnapshotMode;
+use crate::pg::{session, subtransaction};
+use crate::queries::{OWNER_ROLES, Queries};
 
 const TABLES: [&CStr; 4] = [c"banks", c"bank_memberships", c"vaults", c"vault_memberships"];
 
-/// The user's personal bank, made where there is none, with the rights of the owner of the tables. Whether the caller
-/// may ask for this user has been checked.
-pub fn ensure(home: &Home, store: &Store, user: Uuid) -> Result<Uuid, Failure> {
-    run_as_owner::act_as(home, &TABLES, || {
-        if let Some(bank) = store.find_personal_bank(Access::Write, user) {
+/// Returns the user's personal bank, and creates it where there is none, with the rights of the owner of the tables. That
+/// the caller may act for this user has been checked.
+pub fn ensure(call: &Call, user: Uuid) -> Result<Uuid, Failure> {
+    let queries = &call.queries;
+    run_as_owner(&call.schema, &TABLES, || {
+        if let Some(bank) = queries.find_personal_bank(SnapshotMode::Current, user) {
             return Ok(bank);
         }
-        store.lock_personal_bank(user);
-        // Whoever held the lock has committed by now, after our snapshot was taken perhaps.
-        match store.find_personal_bank(Access::Latest, user) {
-            None => run_as_owner::with_own_names(home, || create(store, user)),
-            Some(_) if sees_only_its_snapshot() => made_by_another_transaction().raise(),
+        queries.lock_personal_bank(user);
+        // The last holder of the lock has committed, perhaps after our snapshot was taken.
+        match queries.find_personal_bank(SnapshotMode::Latest, user) {
+            None => session::with_search_path(&owners_search_path(call), || create(queries, user)),
+            Some(_) if session::keeps_its_snapshot() => created_by_another_transaction().raise(),
             Some(bank) => Ok(bank),
         }
     })?
 }
 
-/// Makes the bank with the first names for an owner that the tables take: an application's CHECK, or its enum, may know
-/// other ones than ours.
-fn create(store: &Store, user: Uuid) -> Result<Uuid, Failure> {
+/// Returns the search_path for triggers of the tables' owner, which run with that owner's rights.
+///
+/// They seldom qualify names. With the caller's search_path they would run what the caller has shadowed. They find what
+/// lies beside the tables, and Supabase's schema for extensions, unless somebody created that who is neither the owner
+/// nor a superuser; temporary objects come last.
+fn owners_search_path(call: &Call) -> String {
+    let extensions = if call.queries.may_trust_extensions() { "extensions, " } else { "" };
+    format!("{}, {extensions}pg_temp", call.schema.quoted)
+}
+
+/// Creates the bank with the first role names for an owner that the tables take: an application's CHECK, or its enum, may
+/// know others than ours.
+fn create(queries: &Queries, user: Uuid) -> Result<Uuid, Failure> {
     let mut refused = None;
     for roles in 0..OWNER_ROLES.len() {
-        match subtransaction::run(|| store.create_personal_bank(user, roles)) {
-            Ok(bank) => return bank.ok_or_else(no_bank_made),
-            Err(failure) if is_about_a_name(&failure) => _ = refused.get_or_insert(failure),
-            Err(failure) => return Err(named_after(user, failure)),
+        match subtransaction::run(|| queries.create_personal_bank(user, roles)) {
+            Ok(bank) => return bank.ok_or_else(bank_not_kept),
+            Err(failure) if is_about_a_role(&failure) => _ = refused.get_or_insert(failure),
+            Err(failure) => return Err(naming_the_user(user, failure)),
         }
     }
     Err(refused.expect("there are roles to try"))
 }
 
-fn is_about_a_name(failure: &Failure) -> bool {
+fn is_about_a_role(failure: &Failure) -> bool {
     failure.is(PgSqlErrorCode::ERRCODE_CHECK_VIOLATION)
         || failure.is(PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION)
 }
 
-/// The foreign key that an unknown user violates first is that of a membership, which says little to a caller.
-fn named_after(user: Uuid, failure: Failure) -> Failure {
+/// Names the unknown user: the foreign key that it violates first, that of a membership, says little to a caller.
+fn naming_the_user(user: Uuid, failure: Failure) -> Failure {
     if !failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) {
         return failure;
     }
@@ -59,20 +70,15 @@ fn named_after(user: Uuid, failure: Failure) -> Failure {
     Failure { message, detail: Some(failure.text()), hint: None, ..failure }
 }
 
-fn sees_only_its_snapshot() -> bool {
-    // SAFETY: reads the isolation level of the running transaction.
-    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
-}
-
-fn made_by_another_transaction() -> Failure {
+fn created_by_another_transaction() -> Failure {
     Failure::new(
         PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-        "could not serialize access: the personal bank was made by another transaction",
+        "could not serialize access: another transaction created the personal bank",
     )
     .hint("Retry the transaction.")
 }
 
-fn no_bank_made() -> Failure {
+fn bank_not_kept() -> Failure {
     Failure::new(PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION, "the row for the personal bank was not kept")
         .hint("Look for a trigger on banks that returns NULL.")
 }

@@ -2,20 +2,19 @@
 //!
 //! pgrx's `JsonB` argument goes through text and serde_json: 1e400 or deep nesting panic there, integers beyond u64
 //! become floats (two vendor ids become one), and a transcript is copied several times. Here only the top level of a
-//! record is walked, strings are borrowed, and what is nested stays jsonb.
+//! record is walked, strings are borrowed, and nested values stay jsonb.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pg_sys::{self, Datum, JsonbIteratorToken, jbvType};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use serde::Serialize;
 
-use crate::record::{Raw, Value};
+use crate::json::{Raw, Value};
 
 // Flags of JsonbContainer.header, utils/jsonb.h.
 const JB_FSCALAR: u32 = 0x1000_0000;
@@ -61,12 +60,12 @@ impl<'a> Jsonb<'a> {
         Self { container: unsafe { &raw mut (*jsonb).root }, lifetime: PhantomData }
     }
 
-    /// The value at the root.
+    /// Reads the value at the root.
     pub fn root(self) -> Value<'a, Element<'a>> {
         self.element().read()
     }
 
-    /// The root as an element, to be read or kept.
+    /// Returns the root as an element.
     pub fn element(self) -> Element<'a> {
         // SAFETY: container points at the header of a detoasted jsonb.
         if unsafe { (*self.container).header } & JB_FSCALAR != 0 {
@@ -83,7 +82,7 @@ impl<'a> Jsonb<'a> {
         Element { value, lifetime: PhantomData }
     }
 
-    /// The fields' values or the array's elements.
+    /// Returns the fields' values or the array's elements.
     fn values(self) -> impl Iterator<Item = Element<'a>> {
         self.tokens()
             .filter_map(|(token, value)| carries_value(token).then_some(Element { value, lifetime: PhantomData }))
@@ -96,7 +95,7 @@ impl<'a> Jsonb<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// What it is.
+    /// Reads its kind, and a string's or a boolean's value.
     pub fn read(self) -> Value<'a, Element<'a>> {
         match self.value.type_ {
             jbvType::jbvString => Value::Text(text(&self.value)),
@@ -110,7 +109,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The fields of an object.
+    /// Returns the fields of an object, keys in jsonb's order.
     pub fn fields(self) -> impl Iterator<Item = (&'a str, Value<'a, Element<'a>>)> {
         let mut key = "";
         self.contents().tokens().filter_map(move |(token, value)| {
@@ -121,18 +120,18 @@ impl<'a> Element<'a> {
         })
     }
 
-    /// The elements of an array.
+    /// Returns the elements of an array.
     pub fn elements(self) -> impl Iterator<Item = Element<'a>> {
         self.contents().values()
     }
 
-    /// A jsonb datum of its own, in the current memory context.
+    /// Copies it into a jsonb datum, in the current memory context.
     pub fn to_datum(mut self) -> Datum {
         // SAFETY: value is a complete JsonbValue that points into a live jsonb; it is copied.
         Datum::from(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) })
     }
 
-    /// How many bytes it takes, where they may be many.
+    /// Returns how many bytes a string or a container takes, and 0 for anything else.
     pub fn size(self) -> usize {
         match self.read() {
             Value::Text(text) => text.len(),
@@ -144,7 +143,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// PostgreSQL's hash of the value: equal values have equal hashes.
+    /// Returns PostgreSQL's hash of the value: equal values have equal hashes.
     pub fn hash(self) -> u64 {
         // SAFETY: the arguments are those that jsonb_hash_extended takes, a jsonb and a bigint; it answers with a bigint.
         let hash = unsafe {
@@ -180,38 +179,7 @@ impl Raw for Element<'_> {
     }
 }
 
-/// A jsonb that a function answers with.
-pub struct Answer(Datum);
-
-impl Answer {
-    /// pgrx's `JsonB` would build a tree of it first: for a batch of 100,000 records, 60 MB.
-    pub fn of(result: impl Serialize) -> Self {
-        let text = serde_json::to_string(&result).expect("results are made of strings, numbers and booleans");
-        drop(result);
-        let text = CString::new(text).expect("JSON escapes what is no text");
-        // SAFETY: jsonb_in takes a NUL-terminated string, which lives until it has answered.
-        let jsonb = unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) };
-        Self(jsonb.expect("jsonb_in answers with a jsonb"))
-    }
-}
-
-// SAFETY: the datum is a jsonb in the memory context of the call, as RETURN_SQL below declares it.
-unsafe impl BoxRet for Answer {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
-        // SAFETY: as above.
-        unsafe { fcinfo.return_raw_datum(self.0) }
-    }
-}
-
-// SAFETY: BoxRet above answers with what SQL calls jsonb.
-unsafe impl SqlTranslatable for Answer {
-    const TYPE_IDENT: &'static str = "connector_pipeline::jsonb::Answer";
-    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
-}
-
-/// The tokens of one level: what is nested deeper comes as one value.
+/// The tokens of one level: a value that is nested deeper comes as one value.
 struct Tokens<'a> {
     iterator: *mut pg_sys::JsonbIterator,
     lifetime: PhantomData<&'a ()>,
@@ -231,14 +199,15 @@ impl Iterator for Tokens<'_> {
     }
 }
 
-/// Whether a token comes with a field's value or an array's element.
+/// Returns whether a token comes with a field's value or an array's element.
 fn carries_value(token: JsonbIteratorToken::Type) -> bool {
     token == JsonbIteratorToken::WJB_VALUE || token == JsonbIteratorToken::WJB_ELEM
 }
 
 fn text<'a>(value: &pg_sys::JsonbValue) -> &'a str {
     // SAFETY: called for jbvString (keys are strings too), whose bytes lie in the jsonb, which outlives 'a; they are
-    // in the server's encoding, and `Home` refuses to work where that is not UTF-8.
+    // in the
+    // server's encoding, and ExtensionSchema refuses to work where that is not UTF-8.
     unsafe {
         let string = value.val.string;
         std::str::from_utf8_unchecked(std::slice::from_raw_parts(string.val.cast(), string.len as usize))
@@ -268,7 +237,7 @@ impl pgrx::FromDatum for JsonbDatum {
 
 // SAFETY: ArgAbi above reads what SQL calls jsonb.
 unsafe impl SqlTranslatable for Jsonb<'_> {
-    const TYPE_IDENT: &'static str = "connector_pipeline::jsonb::Jsonb";
+    const TYPE_IDENT: &'static str = "connector_pipeline::pg::jsonb::Jsonb";
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));

@@ -1,8 +1,12 @@
-//! All unsafe code: what PostgreSQL offers, behind safe functions. Knows nothing of recordings.
+//! What PostgreSQL offers, behind safe functions: all unsafe code is here. Knows nothing of recordings.
 
 pub mod jsonb;
+pub mod jsonb_result;
+pub mod param;
 pub mod relation;
+pub mod role;
 pub mod run_as_owner;
 pub mod schema;
+pub mod session;
 pub mod spi;
 pub mod subtransaction;

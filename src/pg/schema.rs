@@ -1,4 +1,4 @@
-//! Where the extension lives: the schema that its functions, and the tables it works on, are in.
+//! The schema that the extension's functions, and the tables that they work on, are in.
 
 use std::ffi::CStr;
 
@@ -9,17 +9,18 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 };
 
 use crate::error::{Failure, OrRaise};
+use crate::pg::session;
 
 /// The extension's schema. As a function's first argument it is not part of the SQL signature: it is the schema of the
 /// function itself, which the syscache knows, where a look into pg_extension would be a scan for each call.
-#[derive(Clone)]
-pub struct Home {
-    pub schema: pg_sys::Oid,
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExtensionSchema {
+    pub oid: pg_sys::Oid,
     /// The schema's name, quoted where it has to be.
     pub quoted: String,
 }
 
-impl Home {
+impl ExtensionSchema {
     /// The schema that CREATE EXTENSION put the functions in, for functions that are not in it themselves.
     pub fn of_extension() -> Self {
         let oid = pgrx::Spi::connect(|client| {
@@ -29,43 +30,37 @@ impl Home {
         Self::new(oid.ok().flatten().expect("a function of the extension runs, so it is installed"))
     }
 
-    fn new(schema: pg_sys::Oid) -> Self {
+    fn new(oid: pg_sys::Oid) -> Self {
         refuse_other_encodings_than_utf8();
         // SAFETY: get_namespace_name gives a NUL-terminated string in the current memory context, or null where there is
         // no such schema; quote_identifier takes and gives such strings.
         let quoted = unsafe {
-            let name = pg_sys::get_namespace_name(schema);
+            let name = pg_sys::get_namespace_name(oid);
             (!name.is_null()).then(|| CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned())
         };
-        let quoted = quoted.ok_or_else(dropped_meanwhile).or_raise();
-        Self { schema, quoted }
-    }
-
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.schema == other.schema && self.quoted == other.quoted
+        Self { oid, quoted: quoted.ok_or_else(dropped_while_running).or_raise() }
     }
 }
 
-/// PostgreSQL locks no function that is running: the statement that calls it may outlive it.
-fn dropped_meanwhile() -> Failure {
+/// PostgreSQL does not lock a function that is running: the statement that calls it may outlive it.
+fn dropped_while_running() -> Failure {
     let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION;
-    Failure::new(code, "the function has been dropped while a statement was calling it")
-        .hint("CREATE EXTENSION connector_pipeline brings it back.")
+    Failure::new(code, "the function was dropped while a statement was calling it")
+        .hint("CREATE EXTENSION connector_pipeline creates it again.")
 }
 
-/// Rust's strings are UTF-8, and the server's are borrowed as they are.
+/// Rust's strings are UTF-8, and the server's are borrowed without conversion.
 fn refuse_other_encodings_than_utf8() {
-    // SAFETY: reads a static that is set when the backend connects to its database.
-    if unsafe { pg_sys::GetDatabaseEncoding() } != pg_sys::pg_enc::PG_UTF8 as i32 {
+    if !session::is_utf8() {
         let code = pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED;
         Failure::new(code, "connector_pipeline needs a database whose encoding is UTF8")
-            .hint("Create one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.")
+            .hint("Create one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.")
             .raise();
     }
 }
 
 // SAFETY: a virtual argument: it reads no datum, only the function's own oid from the call info.
-unsafe impl<'fcx> ArgAbi<'fcx> for Home {
+unsafe impl<'fcx> ArgAbi<'fcx> for ExtensionSchema {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: the call info is that of the running call, whose flinfo PostgreSQL has filled in.
         unsafe {
@@ -79,9 +74,9 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Home {
     }
 }
 
-// SAFETY: takes no part in the SQL signature, as is_virtual_arg says.
-unsafe impl SqlTranslatable for Home {
-    const TYPE_IDENT: &'static str = "connector_pipeline::schema::Home";
+// SAFETY: not part of the SQL signature, as is_virtual_arg says.
+unsafe impl SqlTranslatable for ExtensionSchema {
+    const TYPE_IDENT: &'static str = "connector_pipeline::pg::schema::ExtensionSchema";
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::Skip);
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::Skip));

@@ -1,7 +1,7 @@
-//! SQL statements that are planned once and kept for the session: a safe, narrow way into SPI.
+//! Statements that are planned once and kept for the session: a safe, narrow way into SPI.
 //!
 //! pgrx's SPI can't ask for a generic plan, and its writing calls assign a transaction id before there is anything to
-//! write. All parameters here are columns: passed as arrays, or a column of one value as that value ([`Form`]).
+//! write.
 
 use std::ffi::{CStr, CString, c_char};
 
@@ -10,53 +10,33 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::pg::jsonb::{Element, Jsonb};
-use crate::record::{Timestamp, Value};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::param::{Param, ParamStyle};
 
-/// How a statement takes its parameters.
+/// The snapshot that a statement runs with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Each is an array, one element a row.
-    Arrays,
-    /// There is one row, and each is a plain value.
-    Values,
-}
-
-/// One parameter: a column of values.
-pub enum Column<'a> {
-    Uuids(Vec<Option<Uuid>>),
-    Texts(Vec<Option<&'a str>>),
-    Jsonbs(Vec<Option<Element<'a>>>),
-    /// Arrays of strings, of any length each: what an array of arrays can't be. The statement casts them to text[].
-    TextArrays(Vec<Option<Element<'a>>>),
-    Integers(Vec<Option<i32>>),
-    Timestamps(Vec<Option<Timestamp>>),
-}
-
-/// What a statement may see and do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Reads with the snapshot of the calling query: for STABLE functions.
-    Read,
-    /// Sees what the transaction did up to now, and may write.
-    Write,
-    /// Sees what other transactions have committed up to now, whatever the isolation level.
+pub enum SnapshotMode {
+    /// That of the calling query, without writing: for STABLE functions.
+    Callers,
+    /// A new one of the transaction: sees what the transaction did so far, and may write.
+    Current,
+    /// Sees what other transactions have committed so far, whatever the isolation level.
     Latest,
 }
 
-/// A kept plan.
+/// A statement whose plan is kept.
 pub struct Statement {
     plan: pg_sys::SPIPlanPtr,
-    form: Form,
+    style: ParamStyle,
 }
 
 impl Statement {
-    /// Parses `sql`, whose parameters are like `columns`. Raises what is wrong with it (a missing table).
+    /// Parses `sql`, whose parameters are of the types of `params`. Raises an error in it, such as a missing table.
     ///
     /// The plan is a generic one: with the array's values at hand PostgreSQL would find a custom plan cheaper and
     /// would plan anew at each call. It may use parallel workers, as a query of the caller's own may.
-    pub fn prepare(sql: &str, form: Form, columns: &[Column]) -> Self {
-        let types: Vec<Oid> = columns.iter().map(|column| column.kind().parameter_type(form)).collect();
+    pub fn prepare(sql: &str, style: ParamStyle, params: &[Param]) -> Self {
+        let types: Vec<Oid> = params.iter().map(|param| param.type_oid(style)).collect();
         let connection = Connection::open();
         let sql = CString::new(sql).expect("statements hold no NUL");
         // SAFETY: types has as many entries as is said; the plan is moved to memory of its own by SPI_keepplan before
@@ -73,13 +53,13 @@ impl Statement {
             plan
         };
         connection.close();
-        Self { plan, form }
+        Self { plan, style }
     }
 
     /// Runs the statement and reads each row that it returns.
-    pub fn query<T>(&self, access: Access, columns: &[Column], read: impl Fn(Row) -> T) -> Vec<T> {
+    pub fn query<T>(&self, snapshot: SnapshotMode, params: &[Param], read: impl Fn(Row) -> T) -> Vec<T> {
         let connection = Connection::open();
-        self.execute(access, columns);
+        self.execute(snapshot, params);
         // SAFETY: after a successful execution SPI_tuptable is null or a table of SPI_processed rows, which lives until
         // the connection is closed; `read` gives owned values.
         let rows = unsafe {
@@ -95,26 +75,27 @@ impl Statement {
     }
 
     /// Runs the statement and counts the rows that it wrote.
-    pub fn run(&self, columns: &[Column]) -> u64 {
+    pub fn run(&self, params: &[Param]) -> u64 {
         let connection = Connection::open();
-        self.execute(Access::Write, columns);
+        self.execute(SnapshotMode::Current, params);
         // SAFETY: set by the execution just done.
         let processed = unsafe { pg_sys::SPI_processed };
         connection.close();
         processed
     }
 
-    fn execute(&self, access: Access, columns: &[Column]) {
-        let parameters = columns.iter().map(|column| column.to_parameter(self.form));
-        let (mut values, nulls): (Vec<Datum>, Vec<c_char>) = parameters
+    fn execute(&self, snapshot: SnapshotMode, params: &[Param]) {
+        let (mut values, nulls): (Vec<Datum>, Vec<c_char>) = params
+            .iter()
+            .map(|param| param.to_datum(self.style))
             .map(|value| (value.unwrap_or(Datum::null()), (if value.is_some() { b' ' } else { b'n' }) as c_char))
             .unzip();
         // SAFETY: the plan is kept for the session, and there are a value and a mark for NULL for each of its
         // parameters, of the types that `prepare` stated. The values were made after SPI_connect, in memory that
         // SPI_finish frees, or point into what the caller lends.
         check(unsafe {
-            match access {
-                Access::Latest => pg_sys::SPI_execute_snapshot(
+            match snapshot {
+                SnapshotMode::Latest => pg_sys::SPI_execute_snapshot(
                     self.plan,
                     values.as_mut_ptr(),
                     nulls.as_ptr(),
@@ -124,9 +105,13 @@ impl Statement {
                     true,
                     0,
                 ),
-                _ => {
-                    pg_sys::SPI_execute_plan(self.plan, values.as_mut_ptr(), nulls.as_ptr(), access == Access::Read, 0)
-                }
+                _ => pg_sys::SPI_execute_plan(
+                    self.plan,
+                    values.as_mut_ptr(),
+                    nulls.as_ptr(),
+                    snapshot == SnapshotMode::Callers,
+                    0,
+                ),
             }
         });
     }
@@ -155,15 +140,16 @@ impl Row {
         self.value(column)
     }
 
-    pub fn timestamp(&self, column: i32) -> Option<Timestamp> {
-        self.value::<pgrx::datum::TimestampWithTimeZone>(column).map(Timestamp::from)
+    /// Microseconds since 2000-01-01 00:00:00 UTC.
+    pub fn timestamp(&self, column: i32) -> Option<i64> {
+        self.value::<pgrx::datum::TimestampWithTimeZone>(column).map(i64::from)
     }
 
     pub fn text(&self, column: i32) -> Option<String> {
         self.value(column)
     }
 
-    /// A jsonb, which lives as long as the function call that asks for it.
+    /// Copies a jsonb into the memory of the function call.
     pub fn jsonb<'a>(&self, column: i32) -> Option<Jsonb<'a>> {
         self.must_be(column, pg_sys::JSONBOID);
         let mut is_null = false;
@@ -183,10 +169,8 @@ impl Row {
             T::from_datum(datum, is_null)
         }
     }
-}
 
-impl Row {
-    /// The tables may be an application's own, with columns of any type.
+    /// Raises where a column has another type: the tables may be an application's own, with columns of any type.
     fn must_be(&self, column: i32, wanted: Oid) {
         // SAFETY: shape belongs to a live SPI result; format_type_be and SPI_fname give NUL-terminated strings.
         unsafe {
@@ -203,106 +187,7 @@ impl Row {
     }
 }
 
-/// A type that columns can have, and how PostgreSQL lays its values out in an array (pg_type).
-struct Kind {
-    oid: Oid,
-    array_oid: Oid,
-    length: i32,
-    by_value: bool,
-    alignment: u8,
-}
-
-impl Kind {
-    fn parameter_type(&self, form: Form) -> Oid {
-        match form {
-            Form::Arrays => self.array_oid,
-            Form::Values => self.oid,
-        }
-    }
-}
-
-impl Column<'_> {
-    fn kind(&self) -> Kind {
-        let of = |oid, array_oid, length, by_value, alignment| Kind { oid, array_oid, length, by_value, alignment };
-        match self {
-            Column::Uuids(_) => of(pg_sys::UUIDOID, pg_sys::UUIDARRAYOID, 16, false, b'c'),
-            Column::Texts(_) | Column::TextArrays(_) => of(pg_sys::TEXTOID, pg_sys::TEXTARRAYOID, -1, false, b'i'),
-            Column::Jsonbs(_) => of(pg_sys::JSONBOID, pg_sys::JSONBARRAYOID, -1, false, b'i'),
-            Column::Integers(_) => of(pg_sys::INT4OID, pg_sys::INT4ARRAYOID, 4, true, b'i'),
-            Column::Timestamps(_) => of(pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZARRAYOID, 8, true, b'd'),
-        }
-    }
-
-    /// How many values it has.
-    pub fn len(&self) -> usize {
-        match self {
-            Column::Uuids(values) => values.len(),
-            Column::Texts(values) => values.len(),
-            Column::Jsonbs(values) | Column::TextArrays(values) => values.len(),
-            Column::Integers(values) => values.len(),
-            Column::Timestamps(values) => values.len(),
-        }
-    }
-
-    fn to_parameter(&self, form: Form) -> Option<Datum> {
-        let mut datums = self.datums();
-        match form {
-            Form::Arrays => Some(array(&self.kind(), datums)),
-            Form::Values => datums.pop().expect("a column of one value"),
-        }
-    }
-
-    fn datums(&self) -> Vec<Option<Datum>> {
-        match self {
-            Column::Uuids(values) => {
-                values.iter().map(|value| value.as_ref().map(|uuid| Datum::from(uuid.as_bytes().as_ptr()))).collect()
-            }
-            Column::Texts(values) => values.iter().map(|value| value.map(text_datum)).collect(),
-            Column::Jsonbs(values) => values.iter().map(|value| value.map(Element::to_datum)).collect(),
-            Column::TextArrays(values) => {
-                values.iter().map(|value| value.map(|strings| text_datum(&array_literal(strings)))).collect()
-            }
-            Column::Integers(values) => values.iter().map(|value| value.map(Datum::from)).collect(),
-            Column::Timestamps(values) => values.iter().map(|value| value.map(Datum::from)).collect(),
-        }
-    }
-}
-
-fn text_datum(text: &str) -> Datum {
-    // SAFETY: pointer and length are those of a str, whose bytes are copied.
-    Datum::from(unsafe { pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32) })
-}
-
-/// A JSON array of strings as PostgreSQL writes an array: `{"one","the \"other\""}`.
-fn array_literal(strings: Element) -> String {
-    let quoted = strings.elements().filter_map(|element| match element.read() {
-        Value::Text(text) => Some(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
-        _ => None,
-    });
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
-}
-
-fn array(kind: &Kind, values: Vec<Option<Datum>>) -> Datum {
-    let (mut datums, mut nulls): (Vec<Datum>, Vec<bool>) =
-        values.into_iter().map(|value| (value.unwrap_or(Datum::null()), value.is_none())).unzip();
-    // SAFETY: datums and nulls have one entry an element, each of the type whose layout `kind` states, and construct_md_array
-    // copies what they point to. It makes an array without dimensions of no elements.
-    Datum::from(unsafe {
-        pg_sys::construct_md_array(
-            datums.as_mut_ptr(),
-            nulls.as_mut_ptr(),
-            1,
-            [datums.len() as i32].as_mut_ptr(),
-            [1].as_mut_ptr(),
-            kind.oid,
-            kind.length,
-            kind.by_value,
-            kind.alignment as c_char,
-        )
-    })
-}
-
-/// A level of SPI's stack, and its memory.
+/// A level of SPI's stack, with its memory.
 struct Connection;
 
 impl Connection {
@@ -319,10 +204,10 @@ impl Connection {
     }
 }
 
-/// SPI says by a negative number what is a mistake in the call, never what is wrong with data.
+/// Raises for a negative status, SPI's sign of a mistake in the call, never of bad data.
 fn check(status: i32) {
     if status < 0 {
         let code = pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR;
-        Failure::new(code, format!("SPI answered {status}")).raise();
+        Failure::new(code, format!("SPI returned {status}")).raise();
     }
 }

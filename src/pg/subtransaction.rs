@@ -10,21 +10,21 @@ use crate::error::{Failure, SqlState};
 
 /// Runs `work` in a subtransaction of its own.
 ///
-/// Ok: the subtransaction is released, and what `work` did is part of the caller's transaction. Err: all that `work`
-/// did is rolled back, and the transaction is usable. Errors that are not about the work itself (see
-/// [`SqlState::concerns_transaction`]) and Rust panics go on to the caller after the rollback.
+/// With Ok the subtransaction is released, and its writes belong to the caller's transaction. With Err they are rolled
+/// back, and the transaction is usable. Errors that are not about the work itself (see
+/// [`SqlState::concerns_transaction`]) and Rust panics reach the caller after the rollback.
 ///
 /// A subtransaction that writes nothing takes no transaction id.
 pub fn run<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     run_to(End::Release, work)
 }
 
-/// Runs `work` and undoes it: what it returns tells what it would have done.
-pub fn rehearse<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
+/// Runs `work` and rolls it back; returns what `work` returned.
+pub fn dry_run<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     run_to(End::RollBack, work)
 }
 
-/// What becomes of a subtransaction whose work has gone well.
+/// How a subtransaction without an error ends.
 #[derive(PartialEq, Eq)]
 enum End {
     Release,
@@ -108,22 +108,5 @@ fn failure_or_rethrow<T>(error: CaughtError, raised: i32) -> Result<T, Failure> 
     if code.concerns_transaction() {
         error.rethrow();
     }
-    Err(Failure {
-        code,
-        message: shortened(report.message()),
-        detail: report.detail().map(shortened),
-        hint: report.hint().map(shortened),
-    }
-    .with_bootstrap_hint())
-}
-
-/// A trigger may quote all of a transcript. The results of a batch are one jsonb, which has an end (256 MB): with errors of
-/// any length, a few bad records would take the others with them.
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 700;
-    if text.len() <= LONGEST {
-        return text.to_owned();
-    }
-    let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
-    format!("{} …", &text[..end])
+    Err(Failure::raised(code, report.message(), report.detail(), report.hint()))
 }

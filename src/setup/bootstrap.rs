@@ -1,29 +1,30 @@
-//! Makes the tables, or adopts those that are there.
+//! Creates the tables, or adopts those that exist.
 
 use std::collections::HashSet;
 
 use pgrx::PgSqlErrorCode;
 
 use crate::error::Failure;
-use crate::pg::schema::Home;
-use crate::setup::catalog::{ask, rows, run};
+use crate::pg::schema::ExtensionSchema;
+use crate::setup::catalog::{ask, in_schema, rows, run, with_lists};
 use crate::setup::compatibility;
+use crate::sql_template::fill;
 
-/// What was done: the object, and `created`, `exists`, `narrowed` for privileges that an earlier version gave, or `left to
-/// its owner` for what belongs to an adopted table.
+/// Each object, and `created`, `exists`, `narrowed` for privileges that an earlier version gave, or `left to its owner` for
+/// policies of an adopted table.
 pub type Report = Vec<(String, String)>;
 
-/// bootstrap(): each part of sql/bootstrap.sql whose object is not there yet, and the columns that an adopted table lacks.
+/// Runs each part of sql/bootstrap.sql whose object does not exist yet, and adds the columns that an adopted table lacks.
 /// All of it or nothing.
-pub fn tables(home: &Home) -> Result<Report, Failure> {
+pub fn tables(schema: &ExtensionSchema) -> Result<Report, Failure> {
     must_have_auth()?;
-    run(home, include_str!("../../sql/bootstrap/lock.sql"));
-    compatibility::refuse(home)?;
+    run(include_str!("../../sql/bootstrap/lock.sql"));
+    compatibility::refuse(schema)?;
     let mut made = HashSet::new();
     let mut report = Report::new();
     for part in Part::all(include_str!("../../sql/bootstrap.sql")) {
         let is_of_new_table = part.table.is_some_and(|table| made.contains(table));
-        let exists = part.exists(home);
+        let exists = part.exists(schema);
         let action = match part.kind {
             // As a constraint of the table.
             "index" if exists && is_of_new_table => "created",
@@ -31,48 +32,49 @@ pub fn tables(home: &Home) -> Result<Report, Failure> {
             // Policies are made for tables that bootstrap() makes, never for others'.
             "policy" if !is_of_new_table => "left to its owner",
             _ => {
-                run(home, part.sql);
+                run(&in_schema(schema, part.sql));
                 made.insert(part.name);
                 "created"
             }
         };
         report.push((part.object.to_owned(), action.to_owned()));
         if part.kind == "table" && exists {
-            report.extend(add_missing_columns(home, part.name));
-            report.extend(narrow_privileges(home, &part));
+            report.extend(add_missing_columns(schema, part.name));
+            report.extend(narrow_privileges(schema, &part));
         }
     }
-    // PostgREST learns of new tables and functions.
-    run(home, "NOTIFY pgrst, 'reload schema'");
+    // PostgREST reads its schema anew.
+    run("NOTIFY pgrst, 'reload schema'");
     Ok(report)
 }
 
-fn add_missing_columns(home: &Home, table: &str) -> Report {
-    let missing = rows(compatibility::MISSING_COLUMNS, &[home.schema.into(), table.into()]);
+fn add_missing_columns(schema: &ExtensionSchema, table: &str) -> Report {
+    let missing = rows(&with_lists(compatibility::MISSING_COLUMNS), &[schema.oid.into(), table.into()]);
     let add = |[column, definition]: [String; 2]| {
-        run(home, &format!("ALTER TABLE @extschema@.{table} ADD COLUMN {column} {definition}"));
+        run(&format!("ALTER TABLE {}.{table} ADD COLUMN {column} {definition}", schema.quoted));
         (format!("column {table}.{column}"), "created".to_owned())
     };
     missing.into_iter().map(add).collect()
 }
 
 /// Version 0.1.0 gave service_role all privileges on the tables that it made.
-fn narrow_privileges(home: &Home, part: &Part) -> Option<(String, String)> {
+fn narrow_privileges(schema: &ExtensionSchema, part: &Part) -> Option<(String, String)> {
     let wide = include_str!("../../sql/bootstrap/has_wide_privileges.sql");
-    ask(wide, &[home.schema.into(), part.name.into(), part.sql.into()]).then(|| {
-        run(home, &include_str!("../../sql/bootstrap/narrow_privileges.sql").replace("@table@", part.name));
+    ask(wide, &[schema.oid.into(), part.name.into(), part.sql.into()]).then(|| {
+        let narrow = include_str!("../../sql/bootstrap/narrow_privileges.sql");
+        run(&fill(narrow, &[("extschema", &schema.quoted), ("table", part.name)]));
         (format!("privileges of service_role on {}", part.name), "narrowed".to_owned())
     })
 }
 
-/// bootstrap_auth(): what plain PostgreSQL lacks.
-pub fn auth(home: &Home) -> Result<Report, Failure> {
+/// Creates what plain PostgreSQL lacks: the schema auth and the roles of the API.
+pub fn auth(schema: &ExtensionSchema) -> Result<Report, Failure> {
     if ask("SELECT pg_catalog.to_regnamespace('auth') IS NOT NULL", &[]) {
         return Err(Failure::new(PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA, "the schema auth exists already")
             .hint("On Supabase there is nothing to do: go on with SELECT * FROM connector_pipeline.bootstrap()."));
     }
-    run(home, include_str!("../../sql/auth.sql"));
-    run(home, include_str!("../../sql/grants.sql"));
+    run(include_str!("../../sql/auth.sql"));
+    run(&in_schema(schema, include_str!("../../sql/grants.sql")));
     let made = [
         "role anon",
         "role authenticated",
@@ -104,11 +106,11 @@ impl<'a> Part<'a> {
         })
     }
 
-    fn exists(&self, home: &Home) -> bool {
-        let (schema, name) = (home.schema.into(), self.name.into());
+    fn exists(&self, schema: &ExtensionSchema) -> bool {
+        let (schema, name) = (schema.oid.into(), self.name.into());
         match (self.kind, self.table) {
             ("table", None) => ask(include_str!("../../sql/bootstrap/has_table.sql"), &[schema, name]),
-            ("index", Some(_)) => ask(include_str!("../../sql/bootstrap/has_index.sql"), &[schema, name]),
+            ("index", Some(_)) => ask(&with_lists(include_str!("../../sql/bootstrap/has_index.sql")), &[schema, name]),
             ("policy", Some(table)) => {
                 ask(include_str!("../../sql/bootstrap/has_policy.sql"), &[schema, name, table.into()])
             }

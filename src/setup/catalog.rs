@@ -1,27 +1,33 @@
-//! Questions to PostgreSQL's catalogs, and changes to them, for the set-up: nothing here is kept or fast.
+//! Reads and changes PostgreSQL's catalogs for the set-up: nothing here is kept or fast.
 
 use pgrx::datum::DatumWithOid;
 use pgrx::{PgSqlErrorCode, Spi};
 
 use crate::error::{Failure, OrRaise};
-use crate::pg::schema::Home;
+use crate::pg::schema::ExtensionSchema;
+use crate::sql_template::{fill, fill_from};
 
-/// Runs statements that answer nothing.
-pub fn run(home: &Home, sql: &str) {
-    Spi::run(&sql.replace("@extschema@", &home.quoted)).map_err(broken).or_raise();
+/// Runs statements that return nothing.
+pub fn run(sql: &str) {
+    Spi::run(sql).map_err(broken).or_raise();
 }
 
-/// The answer to a question of yes or no.
+/// Fills the schema into an SQL file.
+pub fn in_schema(schema: &ExtensionSchema, template: &str) -> String {
+    fill(template, &[("extschema", &schema.quoted)])
+}
+
+/// Returns the boolean that a query returns; false for NULL.
 pub fn ask(query: &str, args: &[DatumWithOid]) -> bool {
-    let answer = Spi::connect(|client| client.select(&filled_in(query), Some(1), args)?.first().get_one::<bool>());
+    let answer = Spi::connect(|client| client.select(query, Some(1), args)?.first().get_one::<bool>());
     answer.map_err(broken).or_raise().unwrap_or_default()
 }
 
-/// Rows of texts.
+/// Returns rows of texts; empty ones for NULL.
 pub fn rows<const WIDTH: usize>(query: &str, args: &[DatumWithOid]) -> Vec<[String; WIDTH]> {
     let rows = Spi::connect(|client| {
         let mut rows = Vec::new();
-        for row in client.select(&filled_in(query), None, args)? {
+        for row in client.select(query, None, args)? {
             let mut texts = [const { String::new() }; WIDTH];
             for (position, text) in texts.iter_mut().enumerate() {
                 *text = row.get(position + 1)?.unwrap_or_default();
@@ -33,12 +39,14 @@ pub fn rows<const WIDTH: usize>(query: &str, args: &[DatumWithOid]) -> Vec<[Stri
     rows.map_err(broken).or_raise()
 }
 
-/// Queries name the lists that they share.
-fn filled_in(query: &str) -> String {
-    query
-        .replace("@fitting_indexes@", include_str!("../../sql/bootstrap/fitting_indexes.sql"))
-        .replace("@needed_columns@", include_str!("../../sql/bootstrap/needed_columns.sql"))
-        .replace("@needed_keys@", include_str!("../../sql/bootstrap/needed_keys.sql"))
+/// Fills in the lists that several queries read.
+pub fn with_lists(query: &str) -> String {
+    fill_from(query, |name| match name {
+        "fitting_indexes" => Some(with_lists(include_str!("../../sql/bootstrap/fitting_indexes.sql"))),
+        "needed_columns" => Some(include_str!("../../sql/bootstrap/needed_columns.sql").to_owned()),
+        "needed_keys" => Some(include_str!("../../sql/bootstrap/needed_keys.sql").to_owned()),
+        _ => None,
+    })
 }
 
 fn broken(error: pgrx::spi::SpiError) -> Failure {

@@ -171,7 +171,7 @@ const cases: Record<string, Case[]> = {
       code: "23505",
       message: `the record is imported already, as recording ${known}`,
       details: null,
-      hint: "run_pipeline() skips what is imported already.",
+      hint: "run_pipeline() skips duplicates.",
     }],
     ["ann", { p_record: {} }, 400, { code: "22023", message: allMissing, details: null, hint: null }],
     ["ann", { p_record: null }, 400, isNull("p_record")],

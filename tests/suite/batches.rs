@@ -345,6 +345,6 @@ fn errors_of_any_length_take_no_batch_with_them() {
     let result = batch(&mut owner, &records);
     assert_eq!((&result["imported"], &result["failed"]), (&json!(1), &json!(700)));
     let error = result["results"][0]["error"].as_str().unwrap();
-    assert!(error.starts_with("ééé") && error.contains("é … (üüü") && error.len() < 1500, "{error}");
+    assert!(error.starts_with("ééé") && error.contains("é ... (üüü") && error.len() < 1500, "{error}");
     assert_eq!(owner.count("import_failures"), 700);
 }

@@ -1,0 +1,53 @@
+//! The bank that a recording belongs to: the one asked for, else the owner's personal bank.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::error::Failure;
+use crate::import::candidate::Candidate;
+use crate::import::isolate::{self, Mode};
+use crate::import::personal_bank;
+use crate::queries::rows::BankRequest;
+
+/// The bank of each request, or why there is none.
+pub type Banks = BTreeMap<BankRequest, Result<Uuid, Failure>>;
+
+/// Finds the bank of each candidate, and creates the personal bank of a user who has none yet.
+pub fn find(call: &Call, mode: Mode, candidates: &[&Candidate]) -> Banks {
+    let requests = candidates.iter().map(|candidate| candidate.bank_request()).collect();
+    let found = isolate::look_up(mode, requests, |requests| call.queries.find_banks(requests));
+    // In the order of their owners, so that two batches never wait for each other's new personal banks in a circle.
+    let banks = found.into_iter().map(|(request, bank)| {
+        let bank = bank.and_then(|bank| match bank {
+            Some(bank) => Ok(bank),
+            None if request.bank_id.is_none() => create_personal_bank(call, mode, &request),
+            None => Err(not_a_member(&request)),
+        });
+        (request, bank)
+    });
+    banks.collect()
+}
+
+/// Creates the personal bank, and finds it again with the caller's rights.
+fn create_personal_bank(call: &Call, mode: Mode, request: &BankRequest) -> Result<Uuid, Failure> {
+    let created = mode.attempt(|| {
+        personal_bank::ensure(call, request.owner)?;
+        let found = call.queries.find_banks(std::slice::from_ref(request)).pop().flatten();
+        found.ok_or_else(|| no_personal_bank(request))
+    });
+    created.flatten()
+}
+
+/// The same error for a bank that does not exist and for one that is not the owner's: nobody learns which banks exist.
+fn not_a_member(request: &BankRequest) -> Failure {
+    let bank = request.bank_id.map_or_else(String::new, |bank| bank.to_string());
+    Failure::forbidden(format!("bank_id {bank}: user {} is not a member of this bank", request.owner))
+        .hint("Leave bank_id out for the personal bank, or add the user to the bank.")
+}
+
+fn no_personal_bank(request: &BankRequest) -> Failure {
+    Failure::forbidden(format!("user {} can see no personal bank", request.owner))
+        .hint("Check the policies on banks and bank_memberships.")
+}
