@@ -1,91 +1,110 @@
--- From 0.1.0 to 0.2.0: what ALTER EXTENSION connector_pipeline UPDATE runs. cargo-pgrx installs it from here. What it has to
--- do is told by the test an_updated_database_equals_a_fresh_one_and_keeps_its_rows: each function that is new or has
--- changed, as `cargo pgrx schema` prints it (CREATE OR REPLACE for those that have changed), with its comment. Tables are
--- not its business: they are no members of the extension, and bootstrap() adds what they lack.
+-- From 0.1.0 to 0.2.0: what ALTER EXTENSION connector_pipeline UPDATE runs. Made by dev/generate; don't edit it.
 
--- Functions, changed:
-CREATE OR REPLACE FUNCTION @extschema@.start_sync_job(
-    p_source_app text,
-    p_external_ids text[] DEFAULT NULL,
-    p_user_id uuid DEFAULT NULL
+CREATE SCHEMA IF NOT EXISTS connector_pipeline;
+
+CREATE OR REPLACE FUNCTION "check_duplicate"(
+	"p_user_id" uuid,
+	"p_source_app" TEXT,
+	"p_external_id" TEXT
+) RETURNS jsonb
+STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_duplicate_wrapper';
+
+CREATE OR REPLACE FUNCTION "check_duplicates"(
+	"p_user_id" uuid,
+	"p_source_app" TEXT,
+	"p_external_ids" TEXT[]
+) RETURNS TABLE (
+	"external_id" TEXT,
+	"is_duplicate" bool,
+	"existing_recording_id" uuid
+)
+STABLE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_duplicates_wrapper';
+
+CREATE OR REPLACE FUNCTION "ensure_personal_bank"(
+	"p_user_id" uuid DEFAULT NULL
 ) RETURNS uuid
-LANGUAGE plpgsql
-AS $$
-DECLARE
-    owner CONSTANT pg_catalog.uuid := COALESCE(p_user_id, auth.uid());
-    job pg_catalog.uuid;
-BEGIN
-    IF p_source_app IS NULL THEN
-        RAISE EXCEPTION 'p_source_app is NULL'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Pass a value for p_source_app.';
-    ELSIF p_source_app OPERATOR(pg_catalog.!~) '\S' THEN
-        RAISE EXCEPTION 'p_source_app is blank'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass the name of the source, like fathom.';
-    ELSIF owner IS NULL THEN
-        RAISE EXCEPTION 'there is no owner: no p_user_id and no JWT subject'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass p_user_id, or call with a user''s JWT.';
-    END IF;
-    INSERT INTO @extschema@.sync_jobs (user_id, type, source_app, status, recording_ids, progress_total, started_at)
-    VALUES (
-        owner, 'sync', p_source_app, 'processing', p_external_ids,
-        COALESCE(pg_catalog.cardinality(p_external_ids), 0), pg_catalog.now()
-    )
-    RETURNING id INTO job;
-    RETURN job;
-END
-$$;
+VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'ensure_personal_bank_wrapper';
 
-CREATE OR REPLACE FUNCTION @extschema@.finish_sync_job(p_sync_job_id uuid, p_error text DEFAULT NULL) RETURNS jsonb
-LANGUAGE plpgsql
-AS $$
-DECLARE
-    -- A client without an error may send an empty one.
-    run_error CONSTANT pg_catalog.text := CASE WHEN p_error OPERATOR(pg_catalog.<>) '' THEN p_error END;
-    job pg_catalog.record;
-    imported pg_catalog.int4;
-    skipped pg_catalog.int4;
-    failed pg_catalog.int4;
-    outcome pg_catalog.text;
-    message pg_catalog.text;
-BEGIN
-    SELECT * INTO job FROM @extschema@.sync_jobs WHERE id OPERATOR(pg_catalog.=) p_sync_job_id FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'p_sync_job_id %: there is no such sync job of yours', COALESCE(p_sync_job_id::pg_catalog.text, 'NULL')
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Make one with start_sync_job().';
-    END IF;
-    imported := COALESCE(pg_catalog.cardinality(job.synced_ids), 0);
-    skipped := COALESCE(job.skipped_count, 0);
-    failed := COALESCE(pg_catalog.cardinality(job.failed_ids), 0);
-    outcome := CASE
-        WHEN run_error IS NOT NULL THEN 'failed'
-        WHEN failed OPERATOR(pg_catalog.>) 0 THEN 'completed_with_errors'
-        ELSE 'completed'
-    END;
-    message := pg_catalog.format('%s new, %s skipped, %s failed', imported, skipped, failed);
+CREATE OR REPLACE FUNCTION "get_import_counts"(
+	"p_user_id" uuid DEFAULT NULL
+) RETURNS TABLE (
+	"source_app" TEXT,
+	"call_count" bigint
+)
+STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'get_import_counts_wrapper';
 
-    UPDATE @extschema@.sync_jobs
-    SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
-    WHERE id OPERATOR(pg_catalog.=) p_sync_job_id;
+CREATE OR REPLACE FUNCTION "insert_recording"(
+	"p_record" jsonb,
+	"p_user_id" uuid DEFAULT NULL
+) RETURNS jsonb
+VOLATILE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'insert_recording_wrapper';
 
-    IF job.source_app IS NOT NULL THEN
-        INSERT INTO @extschema@.import_sources AS source (user_id, source_app, last_sync_at, error_message)
-        VALUES (
-            job.user_id, job.source_app, pg_catalog.now(),
-            COALESCE(run_error, CASE WHEN failed OPERATOR(pg_catalog.>) 0 THEN message END)
-        )
-        ON CONFLICT (user_id, source_app) DO UPDATE
-        SET
-            last_sync_at = excluded.last_sync_at,
-            error_message = excluded.error_message,
-            updated_at = pg_catalog.now();
-    END IF;
-    RETURN pg_catalog.jsonb_build_object(
-        'status', outcome, 'imported', imported, 'skipped', skipped, 'failed', failed, 'message', message
-    );
-END
-$$;
+CREATE OR REPLACE FUNCTION "retry_failed_imports"(
+	"p_source_app" TEXT DEFAULT NULL,
+	"p_user_id" uuid DEFAULT NULL,
+	"p_limit" INT DEFAULT 100
+) RETURNS jsonb
+VOLATILE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'retry_failed_imports_wrapper';
 
--- A procedure with COMMIT takes no SET clause either.
+CREATE OR REPLACE FUNCTION "run_pipeline"(
+	"p_record" jsonb,
+	"p_user_id" uuid DEFAULT NULL
+) RETURNS jsonb
+VOLATILE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'run_pipeline_wrapper';
+
+CREATE OR REPLACE FUNCTION "run_pipeline_batch"(
+	"p_records" jsonb,
+	"p_user_id" uuid DEFAULT NULL,
+	"p_sync_job_id" uuid DEFAULT NULL,
+	"p_dry_run" bool DEFAULT false
+) RETURNS jsonb
+VOLATILE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'run_pipeline_batch_wrapper';
+
+CREATE OR REPLACE FUNCTION connector_pipeline."bootstrap"() RETURNS TABLE (
+	"object" TEXT,
+	"action" TEXT
+)
+STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'bootstrap_wrapper';
+
+CREATE OR REPLACE FUNCTION connector_pipeline."bootstrap_auth"() RETURNS TABLE (
+	"object" TEXT,
+	"action" TEXT
+)
+STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'bootstrap_auth_wrapper';
+
+-- Imports what a query yields, in chunks, each committed. A procedure with COMMIT takes no SET clause, hence the names
+-- in full; p_query runs with the caller's search_path.
+--
+-- The loop's cursor outlives the first COMMIT by writing the whole rest of its result to a temporary file: memory stays
+-- constant, disk does not, and a query that fails at a late row fails at the first COMMIT. Called again, it starts from
+-- the first row, and dedup skips what is in.
+--
+-- The sync job shows how far it is to other sessions. It gets counts, not ids: lists of millions would be written anew
+-- with each chunk. What failed is in import_failures.
 CREATE OR REPLACE PROCEDURE connector_pipeline.backfill(
     p_query text,
     p_user_id uuid DEFAULT NULL,
@@ -125,6 +144,10 @@ BEGIN
 END
 $$;
 
+-- The parts of backfill(), which is their only caller. They hand on {started, pid, total, done, imported, skipped,
+-- failed, job}, which is the job's metadata too.
+
+-- How many records a query yields; refuses one whose first column is no jsonb.
 CREATE OR REPLACE FUNCTION connector_pipeline.count_records(p_query text) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
@@ -169,6 +192,26 @@ BEGIN
 END
 $$;
 
+-- The job of a backfill belongs to a user. Not made where there is no such user.
+CREATE OR REPLACE FUNCTION connector_pipeline.open_backfill_job(p_user_id uuid, p_progress jsonb) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job uuid;
+BEGIN
+    INSERT INTO @extschema@.sync_jobs (user_id, type, status, progress_total, metadata, started_at)
+    VALUES (
+        p_user_id, 'backfill', 'processing', (p_progress ->> 'total')::integer, p_progress,
+        (p_progress ->> 'started')::timestamptz
+    )
+    RETURNING id INTO job;
+    RETURN p_progress || jsonb_build_object('job', job);
+EXCEPTION WHEN foreign_key_violation THEN
+    RETURN p_progress;
+END
+$$;
+
 -- Takes no SET clause: an application's triggers on recordings run with the caller's search_path, as in any import.
 CREATE OR REPLACE FUNCTION connector_pipeline.import_chunk(p_chunk jsonb[], p_user_id uuid, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql
@@ -180,8 +223,7 @@ BEGIN
 END
 $$;
 
--- Functions, new:
-CREATE FUNCTION connector_pipeline.count_chunk(p_first_record jsonb, p_result jsonb, p_progress jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION connector_pipeline.count_chunk(p_first_record jsonb, p_result jsonb, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -215,10 +257,25 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION connector_pipeline.finish_backfill(p_progress jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE @extschema@.sync_jobs
+    SET status = CASE WHEN (p_progress ->> 'failed')::bigint > 0 THEN 'completed_with_errors' ELSE 'completed' END,
+        completed_at = clock_timestamp(), updated_at = clock_timestamp()
+    WHERE id = (p_progress ->> 'job')::uuid;
+    RAISE NOTICE 'backfill: % new, % skipped, % failed, in % s', p_progress ->> 'imported', p_progress ->> 'skipped',
+        p_progress ->> 'failed',
+        round(extract(epoch FROM clock_timestamp() - (p_progress ->> 'started')::timestamptz), 1);
+END
+$$;
+
 -- Recordings that were imported more than once, from before the dedup index: found, and merged into the oldest of each
 -- key. Both work on any adopted schema before bootstrap(), which refuses as long as there are duplicates.
 
-CREATE FUNCTION connector_pipeline.duplicates()
+CREATE OR REPLACE FUNCTION connector_pipeline.duplicates()
 RETURNS TABLE (owner_user_id uuid, source_app text, external_id text, recording_ids uuid[], bank_ids uuid[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -252,7 +309,7 @@ END
 $$;
 
 -- Takes no SET clause, hence the names in full: the application's triggers run with the caller's search_path.
-CREATE FUNCTION connector_pipeline.merge_duplicates(p_dry_run boolean DEFAULT true)
+CREATE OR REPLACE FUNCTION connector_pipeline.merge_duplicates(p_dry_run boolean DEFAULT true)
 RETURNS TABLE (kept_id uuid, removed_id uuid, removed_row jsonb, entries_moved integer, entries_merged jsonb)
 LANGUAGE plpgsql
 AS $$
@@ -327,7 +384,7 @@ $$;
 -- The parts of merge_duplicates(), which is their only caller. Pairs of ids are two arrays of the same length.
 
 -- Before bootstrap(), which would ask for them, an application's tables may have other ids, or none.
-CREATE FUNCTION connector_pipeline.must_have_ids() RETURNS void
+CREATE OR REPLACE FUNCTION connector_pipeline.must_have_ids() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -364,7 +421,7 @@ END
 $$;
 
 -- Rows that a policy hides would be left out, and then be lost.
-CREATE FUNCTION connector_pipeline.must_see_all_rows(p_table regclass) RETURNS void
+CREATE OR REPLACE FUNCTION connector_pipeline.must_see_all_rows(p_table regclass) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -381,7 +438,7 @@ END
 $$;
 
 -- A trigger of the application's may keep what was to go.
-CREATE FUNCTION connector_pipeline.must_be_gone(p_table regclass, p_left_ids uuid[]) RETURNS void
+CREATE OR REPLACE FUNCTION connector_pipeline.must_be_gone(p_table regclass, p_left_ids uuid[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -396,7 +453,7 @@ END
 $$;
 
 -- A trigger of the application's may take along what was to stay, or what is still referred to.
-CREATE FUNCTION connector_pipeline.must_be_there(p_table regclass, p_ids uuid[]) RETURNS void
+CREATE OR REPLACE FUNCTION connector_pipeline.must_be_there(p_table regclass, p_ids uuid[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -422,7 +479,7 @@ $$;
 
 -- A trigger or a rule of the application's may keep rows as they are. p_part: the partition in which one lies, or the
 -- table itself.
-CREATE FUNCTION connector_pipeline.must_be_moved(p_table regclass, p_left bigint, p_first_left text, p_part regclass)
+CREATE OR REPLACE FUNCTION connector_pipeline.must_be_moved(p_table regclass, p_left bigint, p_first_left text, p_part regclass)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -451,7 +508,7 @@ $$;
 
 -- Which recordings go and which of the same key stay; and which vault entries go into which, as a vault keeps one for a
 -- recording. (Also where an entry is there twice, for a table that has come without its unique key.)
-CREATE FUNCTION connector_pipeline.plan_merge(
+CREATE OR REPLACE FUNCTION connector_pipeline.plan_merge(
     OUT removed_ids uuid[],
     OUT kept_ids uuid[],
     OUT merged_ids uuid[],
@@ -534,7 +591,7 @@ END
 $$;
 
 -- What goes, as it is now: a row for each recording, and one without a removed recording where only entries are merged.
-CREATE FUNCTION connector_pipeline.report_merge(p_removed_ids uuid[], p_kept_ids uuid[], p_merged_ids uuid[])
+CREATE OR REPLACE FUNCTION connector_pipeline.report_merge(p_removed_ids uuid[], p_kept_ids uuid[], p_merged_ids uuid[])
 RETURNS TABLE (kept_id uuid, removed_id uuid, removed_row jsonb, entries_moved integer, entries_merged jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -573,7 +630,7 @@ $$;
 
 -- Gives the entries that are kept the tags and notes of those that are merged into them, each tag and each note once, as
 -- far as the table has such columns: a statement is planned when it is reached.
-CREATE FUNCTION connector_pipeline.merge_local_data(p_merged_ids uuid[], p_kept_ids uuid[]) RETURNS void
+CREATE OR REPLACE FUNCTION connector_pipeline.merge_local_data(p_merged_ids uuid[], p_kept_ids uuid[]) RETURNS void
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -640,7 +697,7 @@ $$;
 
 -- Lets all rows that refer to one id of a table by a foreign key refer to another; but not the rows that go themselves,
 -- which a unique key may keep from it.
-CREATE FUNCTION connector_pipeline.move_references(
+CREATE OR REPLACE FUNCTION connector_pipeline.move_references(
     p_table regclass,
     p_from_ids uuid[],
     p_to_ids uuid[],
@@ -752,11 +809,171 @@ BEGIN
 END
 $$;
 
+-- Sync jobs: what a connector's run opens before its batches and closes after them. Row-level security decides whose job
+-- it may be. No SET clause, hence the names in full: an application's triggers run with the caller's search_path.
+
+CREATE OR REPLACE FUNCTION @extschema@.start_sync_job(
+    p_source_app text,
+    p_external_ids text[] DEFAULT NULL,
+    p_user_id uuid DEFAULT NULL
+) RETURNS uuid
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    owner CONSTANT pg_catalog.uuid := COALESCE(p_user_id, auth.uid());
+    job pg_catalog.uuid;
+BEGIN
+    IF p_source_app IS NULL THEN
+        RAISE EXCEPTION 'p_source_app is NULL'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Pass a value for p_source_app.';
+    ELSIF p_source_app OPERATOR(pg_catalog.!~) '\S' THEN
+        RAISE EXCEPTION 'p_source_app is blank'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass the name of the source, like fathom.';
+    ELSIF owner IS NULL THEN
+        RAISE EXCEPTION 'there is no owner: no p_user_id and no JWT subject'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass p_user_id, or call with a user''s JWT.';
+    END IF;
+    INSERT INTO @extschema@.sync_jobs (user_id, type, source_app, status, recording_ids, progress_total, started_at)
+    VALUES (
+        owner, 'sync', p_source_app, 'processing', p_external_ids,
+        COALESCE(pg_catalog.cardinality(p_external_ids), 0), pg_catalog.now()
+    )
+    RETURNING id INTO job;
+    RETURN job;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.finish_sync_job(p_sync_job_id uuid, p_error text DEFAULT NULL) RETURNS jsonb
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- A client without an error may send an empty one.
+    run_error CONSTANT pg_catalog.text := CASE WHEN p_error OPERATOR(pg_catalog.<>) '' THEN p_error END;
+    job pg_catalog.record;
+    imported pg_catalog.int4;
+    skipped pg_catalog.int4;
+    failed pg_catalog.int4;
+    outcome pg_catalog.text;
+    message pg_catalog.text;
+BEGIN
+    SELECT * INTO job FROM @extschema@.sync_jobs WHERE id OPERATOR(pg_catalog.=) p_sync_job_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'p_sync_job_id %: there is no such sync job of yours', COALESCE(p_sync_job_id::pg_catalog.text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Make one with start_sync_job().';
+    END IF;
+    imported := COALESCE(pg_catalog.cardinality(job.synced_ids), 0);
+    skipped := COALESCE(job.skipped_count, 0);
+    failed := COALESCE(pg_catalog.cardinality(job.failed_ids), 0);
+    outcome := CASE
+        WHEN run_error IS NOT NULL THEN 'failed'
+        WHEN failed OPERATOR(pg_catalog.>) 0 THEN 'completed_with_errors'
+        ELSE 'completed'
+    END;
+    message := pg_catalog.format('%s new, %s skipped, %s failed', imported, skipped, failed);
+
+    UPDATE @extschema@.sync_jobs
+    SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
+    WHERE id OPERATOR(pg_catalog.=) p_sync_job_id;
+
+    IF job.source_app IS NOT NULL THEN
+        INSERT INTO @extschema@.import_sources AS source (user_id, source_app, last_sync_at, error_message)
+        VALUES (
+            job.user_id, job.source_app, pg_catalog.now(),
+            COALESCE(run_error, CASE WHEN failed OPERATOR(pg_catalog.>) 0 THEN message END)
+        )
+        ON CONFLICT (user_id, source_app) DO UPDATE
+        SET
+            last_sync_at = excluded.last_sync_at,
+            error_message = excluded.error_message,
+            updated_at = pg_catalog.now();
+    END IF;
+    RETURN pg_catalog.jsonb_build_object(
+        'status', outcome, 'imported', imported, 'skipped', skipped, 'failed', failed, 'message', message
+    );
+END
+$$;
+
+
+
+-- What each function takes and gives, for \df+ and for PostgREST's OpenAPI.
+
+COMMENT ON SCHEMA connector_pipeline IS 'Administration of the extension connector_pipeline';
+
+COMMENT ON FUNCTION @extschema@.run_pipeline(jsonb, uuid) IS
+'Imports one connector record: checks it, skips it where its external_id is imported already for this owner and source, else inserts the recording and its vault entry.
+p_record: a connector record, a JSON object. p_user_id: the owner; else the record''s owner_user_id, else the JWT''s subject.
+Returns {"success": true, "recordingId"}, or {"success": false, "skipped": true, "recordingId"} for a duplicate, or {"success": false, "error", "code"} with a SQLSTATE; plus "warning" where the vault entry could not be made, plus "ignoredFields" for unknown keys.
+Raises only what is not about the record: cancel and timeouts, shutdown, serialization and deadlock, out of resources, internal errors.';
+
+COMMENT ON FUNCTION @extschema@.insert_recording(jsonb, uuid) IS
+'Imports one connector record as run_pipeline() does, and raises where it is not imported.
+p_record, p_user_id: as for run_pipeline(). Returns {"id"}.
+Raises 23505 for a duplicate, 22023 for a record that is not good, 42501 for another''s bank or owner, and what the insert itself raises.';
+
+COMMENT ON FUNCTION @extschema@.check_duplicate(uuid, text, text) IS
+'Whether an external id is imported already, as far as the caller may see.
+p_user_id: the owner, NULL for the JWT''s subject. p_source_app, p_external_id: exactly as imported.
+Returns {"isDuplicate": true, "existingRecordingId"} with the oldest recording''s id, or {"isDuplicate": false}. Where the look-up fails: false, with a WARNING; the import is guarded by the dedup index.
+Raises 22004 for a NULL source or id.';
+
+COMMENT ON FUNCTION @extschema@.check_duplicates(uuid, text, text[]) IS
+'Which of many external ids are imported already, as far as the caller may see.
+p_user_id: the owner, NULL for the JWT''s subject. p_source_app: exactly as imported. p_external_ids: the ids to ask for.
+Returns one row for each id asked, in order. Where the look-up fails: no duplicates, with a WARNING.
+Raises 22004 for a NULL source or array.';
+
+COMMENT ON FUNCTION @extschema@.get_import_counts(uuid) IS
+'How many recordings a user has from each source.
+p_user_id: the user, NULL for the JWT''s subject.
+Raises 42501 where the caller is neither that user, nor a superuser, a role with BYPASSRLS or the owner of recordings.';
+
+COMMENT ON FUNCTION @extschema@.ensure_personal_bank(uuid) IS
+'The id of a user''s personal bank; makes the bank, its vault and the memberships where there is none. Once, also under concurrent calls.
+p_user_id: the user, NULL for the JWT''s subject.
+Raises 42501 where the caller may not act for that user, 23503 where there is no such user.';
+
 COMMENT ON FUNCTION connector_pipeline.bootstrap() IS
 'Makes the tables of the pipeline in the extension''s schema, or adopts those that are there: adds the columns and unique indexes that the pipeline needs, and changes nothing else. Idempotent. Returns what it did, object by object: created, exists, narrowed (privileges that an earlier version gave), or left to its owner (a policy of a table that was there).
 Raises 55000 where auth.users, auth.uid() or the API''s roles are missing (see bootstrap_auth()), and where something that is there can''t serve: all of it in DETAIL, what to run in HINT, nothing changed.';
 
+COMMENT ON FUNCTION connector_pipeline.bootstrap_auth() IS
+'On plain PostgreSQL only: makes the schema auth with users and uid(), and the roles anon, authenticated and service_role, as Supabase has them. Returns what it did.
+Raises 42P06 where the schema auth exists.';
+
+COMMENT ON FUNCTION @extschema@.run_pipeline_batch(jsonb, uuid, uuid, boolean) IS
+'Imports many connector records as run_pipeline() does each. One that fails, fails alone.
+p_records: an array of connector records. p_user_id: the owner of all of them; else each record''s owner_user_id, else the JWT''s subject. p_sync_job_id: the sync job to add the counts to. p_dry_run: true to learn what would be done, with nothing left of it.
+Returns {"total", "imported", "skipped", "failed", "results": […]}, each result that of run_pipeline() with "index" (from 0) and "externalId", in the order of the records. Failed records are kept in import_failures.
+Raises 22023 where p_records is no array or there is no such sync job, 22004 for a NULL p_records or p_dry_run, and what run_pipeline() raises.';
+
+COMMENT ON FUNCTION @extschema@.start_sync_job(text, text[], uuid) IS
+'Opens a sync job.
+p_source_app: the source. p_external_ids: what the connector set out to import. p_user_id: the user, NULL for the JWT''s subject.
+Returns the job''s id, for run_pipeline_batch() and finish_sync_job().
+Raises 22004 for a NULL source, 22023 for a blank one or without a user, 42501 for another user''s job.';
+
+COMMENT ON FUNCTION @extschema@.finish_sync_job(uuid, text) IS
+'Closes a sync job, and stamps last_sync_at and error_message of its user''s import source.
+p_sync_job_id: the job. p_error: what ended the run, where it did not come to its end.
+Returns {"status": "completed" | "completed_with_errors" | "failed", "imported", "skipped", "failed", "message"}, the message like "8 new, 3 skipped, 1 failed".
+Raises 22023 where there is no such sync job of the caller''s.';
+
+COMMENT ON FUNCTION @extschema@.retry_failed_imports(text, uuid, integer) IS
+'Imports failed records again, from import_failures; those that are in then are kept no longer.
+p_source_app: of one source only; NULL for all. p_user_id: whose, NULL for the JWT''s subject. p_limit: how many at most, those tried longest ago first.
+Returns a batch result, as run_pipeline_batch() does. Raises 22023 without a user or for a p_limit below 1, 22004 for a NULL p_limit.';
+
+COMMENT ON PROCEDURE connector_pipeline.backfill(text, uuid, integer) IS
+'Imports all records that a query yields, in chunks, each committed; tells how far it is by NOTICE and in sync_jobs. Stopped, it is called again and skips what is in.
+p_query: SQL with one jsonb column, a connector record a row. p_user_id: the owner of all of them; else each record''s owner_user_id. p_batch_size: records a chunk, 1 or more.
+Must not be called inside a transaction block.';
+
+COMMENT ON FUNCTION connector_pipeline.count_records(text) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.start_backfill(bigint, uuid) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.open_backfill_job(uuid, jsonb) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.import_chunk(jsonb[], uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of backfill()';
 
 COMMENT ON FUNCTION connector_pipeline.duplicates() IS
 'The keys (owner, source, external id) that more than one recording has, from before the dedup index. recording_ids: the oldest first (one without created_at counts as newest), which is the one that check_duplicate() gives and merge_duplicates() keeps. bank_ids: the bank of each.
@@ -770,24 +987,15 @@ Locks recordings and vault_entries against writing (EXCLUSIVE), also in a dry ru
 Raises 22004 for a NULL p_dry_run, 55000 where duplicates lie in different banks (or one in none), or in a vault of another bank, where the oldest of a key refers to a younger, or where an id is missing or no uuid, 23505 where rows that refer to duplicates can''t refer to one, 42501 where policies may hide rows from the caller, 09000 where a trigger or a rule keeps what is to go or to be moved, or takes along what is to stay. Then nothing has been changed.';
 
 COMMENT ON FUNCTION connector_pipeline.must_have_ids() IS 'A part of merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.must_see_all_rows(regclass) IS 'A part of duplicates() and merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.must_be_gone(regclass, uuid[]) IS 'A part of merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.must_be_there(regclass, uuid[]) IS 'A part of merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.must_be_moved(regclass, bigint, text, regclass) IS 'A part of merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.plan_merge() IS 'A part of merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.report_merge(uuid[], uuid[], uuid[]) IS 'A part of merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.merge_local_data(uuid[], uuid[]) IS 'A part of merge_duplicates()';
-
 COMMENT ON FUNCTION connector_pipeline.move_references(regclass, uuid[], uuid[], uuid[]) IS 'A part of merge_duplicates()';
 
--- Last, for it goes over all functions there are: sql/grants.sql, as of 0.2.0.
 -- Who may call what: the users' functions for authenticated and service_role, these and the administration for the owner
 -- of the database, whose migrations and backfills import too, nothing for anybody else. (Who owns the database need not
 -- own the functions: on Supabase a superuser has installed them.) Runs at the end of CREATE EXTENSION, and again in
@@ -821,11 +1029,6 @@ BEGIN
         JOIN pg_catalog.pg_proc AS proc ON proc.oid OPERATOR(pg_catalog.=) depend.objid
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid OPERATOR(pg_catalog.=) proc.pronamespace
         WHERE extension.extname OPERATOR(pg_catalog.=) 'connector_pipeline'
-            -- Builds for `cargo pgrx test` have a schema of test functions besides.
-            AND (
-                namespace.nspname OPERATOR(pg_catalog.=) administration
-                OR namespace.oid OPERATOR(pg_catalog.=) extension.extnamespace
-            )
     LOOP
         IF member.is_ours THEN
             EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', member.signature, strangers);

@@ -31,11 +31,6 @@ BEGIN
         JOIN pg_catalog.pg_proc AS proc ON proc.oid OPERATOR(pg_catalog.=) depend.objid
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid OPERATOR(pg_catalog.=) proc.pronamespace
         WHERE extension.extname OPERATOR(pg_catalog.=) 'connector_pipeline'
-            -- Builds for `cargo pgrx test` have a schema of test functions besides.
-            AND (
-                namespace.nspname OPERATOR(pg_catalog.=) administration
-                OR namespace.oid OPERATOR(pg_catalog.=) extension.extnamespace
-            )
     LOOP
         IF member.is_ours THEN
             EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', member.signature, strangers);

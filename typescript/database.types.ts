@@ -1,7 +1,7 @@
 // Tables and functions of the extension, for createClient<Database>(…). An application that generates types of its own
 // database has all of this in them, and needs no second file.
 //
-// Made by dev/types from the database. Not to be edited.
+// Made by dev/generate from the database. Not to be edited.
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
 
 export type Database = {

@@ -12,7 +12,7 @@ const head =
   `// Tables and functions of the extension, for createClient<Database>(…). An application that generates types of its own
 // database has all of this in them, and needs no second file.
 //
-// Made by dev/types from the database. Not to be edited.
+// Made by dev/generate from the database. Not to be edited.
 `;
 
 async function typesOfDatabase(): Promise<string> {
@@ -36,10 +36,10 @@ async function formatted(code: string): Promise<string> {
 
 Deno.test("the types are those of the database", async () => {
   const types = await typesOfDatabase();
-  if (Deno.env.has("CONNECTOR_PIPELINE_WRITE_TYPES")) await Deno.writeTextFile(file, types);
+  if (Deno.env.has("CONNECTOR_PIPELINE_GENERATE")) await Deno.writeTextFile(file, types);
   assert.equal(
     await Deno.readTextFile(file),
     types,
-    "typescript/database.types.ts is not what the database is: run dev/types, and see what of it callers will notice",
+    "typescript/database.types.ts is not what the database is: run dev/generate, and see what of it callers will notice",
   );
 });

@@ -31,5 +31,6 @@ mod records;
 mod roles;
 mod sync_jobs;
 mod trespass;
+mod upgrade_script;
 mod upgrading;
 mod vault_entries;

@@ -10,7 +10,8 @@ use crate::comparison::{assert_same, catalog, contents};
 use crate::support::*;
 use crate::tour::call_everything;
 
-fn released() -> Vec<(String, PathBuf)> {
+/// The folder of each released version, the oldest first.
+pub fn released() -> Vec<(String, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/released");
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut versions: Vec<_> = entries
@@ -18,7 +19,7 @@ fn released() -> Vec<(String, PathBuf)> {
         .filter(|path| path.is_dir())
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path))
         .collect();
-    versions.sort();
+    versions.sort_by_key(|(version, _)| version.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>());
     assert!(!versions.is_empty(), "{} has a folder for each released version", folder.display());
     versions
 }
@@ -28,8 +29,7 @@ fn released() -> Vec<(String, PathBuf)> {
 fn of_version(version: &str, folder: &Path) -> Database {
     let db = Database::empty();
     let mut superuser = db.superuser();
-    put_where_the_server_looks(&mut superuser, folder, version);
-    superuser.run(&format!("CREATE EXTENSION connector_pipeline VERSION '{version}'"));
+    install_version(&mut superuser, folder, version);
     let schema = superuser.schema();
     let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap().replace("@extschema@", &schema);
     superuser.run(&read("auth.sql"));
@@ -37,6 +37,11 @@ fn of_version(version: &str, folder: &Path) -> Database {
     db.table_owner().run(&read("bootstrap.sql"));
     make_users(&mut superuser);
     db
+}
+
+pub fn install_version(superuser: &mut Session, folder: &Path, version: &str) {
+    put_where_the_server_looks(superuser, folder, version);
+    superuser.run(&format!("CREATE EXTENSION connector_pipeline VERSION '{version}'"));
 }
 
 /// Packages ship the install script of their own version only.
