@@ -17,6 +17,15 @@ if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
 say() { printf '%s== %s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# Prints one line for all test programs of a run, "12 passed, 0 failed". Where one gave no result, that is a failure too.
+count_results() {
+    awk -v status="$2" '
+        /^test result:/ { passed += $4; failed += $6 }
+        /^(ok|FAILED) \| [0-9]+ passed / { passed += $3; match($0, /[0-9]+ failed/); failed += substr($0, RSTART) }
+        END { printf "%d passed, %d failed\n", passed, failed ? failed : status != 0 }
+    ' "$1"
+}
+
 if [ "$(id -u)" = 0 ]; then
     server_user=$(id -un postgres 2>/dev/null || echo nobody)
     as_server_user() { setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --clear-groups -- "$@"; }

@@ -46,25 +46,3 @@ extension_sql_file!(
 );
 // Last, for it goes over all functions there are.
 extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
-
-/// Lets `cargo pgrx test` start its server: the tests proper are in tests/suite and speak SQL.
-#[cfg(feature = "pg_test")]
-#[pgrx::pg_schema]
-mod tests {
-    use pgrx::prelude::*;
-
-    #[pg_test]
-    fn extension_is_loaded() {
-        let loaded = Spi::get_one::<bool>("SELECT true FROM pg_extension WHERE extname = 'connector_pipeline'");
-        assert_eq!(loaded, Ok(Some(true)));
-    }
-}
-
-#[cfg(test)]
-pub mod pg_test {
-    pub fn setup(_options: Vec<&str>) {}
-
-    pub fn postgresql_conf_options() -> Vec<&'static str> {
-        vec!["max_connections = 150"]
-    }
-}

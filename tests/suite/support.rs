@@ -271,9 +271,13 @@ fn server() -> &'static Config {
     })
 }
 
-/// pgrx-tests installs the extension and starts a server when the first test asks for it.
+/// Installs the extension and starts a server, by pgrx-tests, which does so when it is asked for a first test.
+///
+/// That test must not be there: its schema would make the extension another than the one that is shipped.
 fn started_by_cargo_pgrx() -> Config {
-    pgrx_tests::run_test("extension_is_loaded", None, vec!["max_connections = 150"]).expect("pgrx starts a server");
+    let settings = vec!["max_connections = 150", "fsync = off", "full_page_writes = off"];
+    pgrx_tests::run_test("no_such_test", Some(r#"schema "tests" does not exist"#), settings)
+        .expect("pgrx starts a server");
     let (mut client, _) = pgrx_tests::client().expect("pgrx's server takes connections");
     let row = client.query_one("SELECT current_setting('port')::int, current_user::text", &[]).unwrap();
     let mut config = Config::new();

@@ -3,8 +3,9 @@
 //! sql/released has, for each released version, the script that CREATE EXTENSION ran, and what bootstrap_auth() and
 //! bootstrap() made then.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 use crate::comparison::{assert_same, catalog, contents};
 use crate::support::*;
@@ -51,8 +52,16 @@ fn put_where_the_server_looks(superuser: &mut Session, folder: &Path, version: &
     let target = Path::new(&shared).join("extension").join(&script);
     // Whole at once: another test may be reading it.
     let temporary = target.with_extension(format!("sql.{}", Uuid::now_v7()));
-    fs::copy(folder.join(&script), &temporary).unwrap_or_else(|error| panic!("{}: {error}", temporary.display()));
-    fs::rename(&temporary, &target).unwrap();
+    run_file_command("cp", &folder.join(&script), &temporary);
+    run_file_command("mv", &temporary, &target);
+}
+
+/// With sudo where `cargo pgrx test --runas` has installed the extension with it.
+fn run_file_command(command: &str, from: &Path, to: &Path) {
+    let sudo = env::var_os("CARGO_PGRX_TEST_RUNAS").map(|_| "sudo");
+    let mut words = sudo.into_iter().chain([command]);
+    let status = Command::new(words.next().unwrap()).args(words).arg(from).arg(to).status();
+    assert!(status.is_ok_and(|status| status.success()), "{command} {} {}", from.display(), to.display());
 }
 
 #[test]
