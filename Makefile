@@ -19,8 +19,12 @@ test: ## Set up, build, run all tests on a private PostgreSQL 18, over SQL and o
 	@dev/test
 
 .PHONY: matrix
-matrix: ## The same on PostgreSQL 15, 16, 17 and 18, and a database with data moved from 15 to 18
+matrix: ## The same on PostgreSQL 15, 16, 17 and 18
 	@dev/matrix
+
+.PHONY: move
+move: ## Move a database with data from PostgreSQL 15 to 18 in three ways, and compare (before a release)
+	@dev/move 15 18
 
 .PHONY: fuzz
 fuzz: ## Send it 100,000 hostile records and calls, or CASES of them, and check every answer
