@@ -65,5 +65,6 @@ clean: ## Remove everything that was built or set up
 	@dev/server remove demo
 	@dev/server remove test
 	@dev/server remove bench
+	@dev/server remove bench-before
 	@dev/server remove torture
 	@rm -rf target .private

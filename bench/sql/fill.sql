@@ -1,5 +1,5 @@
--- Fills the tables up quickly: short transcripts, but keys of the same kind as those of the staged records, and ids of
--- the kind that the contender makes. (Run without the checks of foreign keys, which hold here.)
+-- Inserts many recordings quickly: short transcripts, but keys of the same kind as those of the staged records.
+-- Run without the checks of foreign keys, which these rows satisfy.
 -- $1 owner, $2 first number, $3 last number, $4 whether ids sort by time, as the extension's do.
 WITH filled AS (
     INSERT INTO recordings (
@@ -8,7 +8,7 @@ WITH filled AS (
     )
     SELECT
         CASE WHEN $4 THEN uuidv7() ELSE gen_random_uuid() END,
-        home.bank_id,
+        personal.bank_id,
         $1,
         (ARRAY['fathom', 'fathom', 'fathom', 'fathom', 'fathom', 'zoom', 'zoom', 'zoom', 'youtube', 'file-upload'])[
             1 + number % 10
@@ -19,11 +19,11 @@ WITH filled AS (
         1800,
         timestamptz '2026-01-01 00:00:00Z' + number * interval '1 minute',
         now()
-    FROM generate_series($2::integer, $3::integer) AS number, homes AS home
-    WHERE home.owner = $1
+    FROM generate_series($2::integer, $3::integer) AS number, personal_vaults AS personal
+    WHERE personal.owner = $1
     RETURNING id
 )
 INSERT INTO vault_entries (vault_id, recording_id)
-SELECT home.vault_id, filled.id
-FROM filled, homes AS home
-WHERE home.owner = $1
+SELECT personal.vault_id, filled.id
+FROM filled, personal_vaults AS personal
+WHERE personal.owner = $1

@@ -1,26 +1,25 @@
 //! Measures connector_pipeline against what one would write instead, on one server and in one run.
 //!
-//! Usage: connector_pipeline_bench [--strict] [QUESTION…]. Without a question it answers all. The server is the one that
-//! CONNECTOR_PIPELINE_BENCH_URL names (a superuser's connection string). CONNECTOR_PIPELINE_BENCH_OUTPUT is the folder
-//! for the raw figures and the picture, BENCH_ROUNDS the number of rounds (5).
+//! Usage: connector_pipeline_bench [--strict] [BENCHMARK…], see dev/bench. The environment has
+//! - CONNECTOR_PIPELINE_BENCH_URL, a superuser's connection string to the server
+//! - CONNECTOR_PIPELINE_BENCH_BEFORE_URL and …_BEFORE, optional: a server with an earlier build, and its revision
+//! - CONNECTOR_PIPELINE_BENCH_OUTPUT, the folder for the raw figures and the chart
+//! - BENCH_ROUNDS, the number of rounds (5)
 
-mod connections;
-mod data;
-mod filling;
-mod finding;
-mod growth;
+mod bench;
+mod benchmarks;
+mod chart;
+mod comparison;
+mod database;
+mod error;
+mod fill;
 mod importers;
-mod imports;
-mod memory;
-mod picture;
-mod reading;
+mod measurement;
+mod records;
 mod report;
 mod rounds;
 mod server;
 mod staging;
-mod stale_plan;
-mod traces;
-mod wire;
 
 use std::env;
 use std::fs;
@@ -28,30 +27,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use finding::Finding;
-use server::{Result, Server};
-
-/// What a question needs for its answer.
-pub struct Bench {
-    server: Server,
-    rounds: usize,
-    output: PathBuf,
-}
-
-type Question = (&'static str, fn(&Bench) -> Result<Vec<Finding>>);
-
-const QUESTIONS: [Question; 10] = [
-    ("batches", imports::batches),
-    ("rows", imports::rows),
-    ("duplicates", imports::duplicates),
-    ("wire", wire::wire),
-    ("reading", reading::reading),
-    ("growth", growth::growth),
-    ("stale-plan", stale_plan::stale_plan),
-    ("memory", memory::memory),
-    ("traces", traces::traces),
-    ("connections", connections::connections),
-];
+use bench::{Before, Bench};
+use error::Result;
+use server::Server;
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -61,36 +39,46 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode> {
-    let (options, names): (Vec<String>, Vec<String>) = env::args().skip(1).partition(|arg| arg.starts_with("--"));
-    let is_strict = options.iter().any(|option| option == "--strict");
-    if let Some(unknown) = names.iter().find(|name| QUESTIONS.iter().all(|(known, _)| known != name)) {
-        let known: Vec<&str> = QUESTIONS.iter().map(|(name, _)| *name).collect();
-        return Err(format!("there is no question {unknown}; there are {}", known.join(", ")).into());
+    let (options, prefixes): (Vec<String>, Vec<String>) = env::args().skip(1).partition(|arg| arg.starts_with("--"));
+    if let Some(unknown) = options.iter().find(|option| *option != "--strict") {
+        return Err(format!("unknown option {unknown}; the only one is --strict").into());
     }
-    let url = env::var("CONNECTOR_PIPELINE_BENCH_URL").map_err(|_| "CONNECTOR_PIPELINE_BENCH_URL names no server")?;
-    let output = PathBuf::from(env::var("CONNECTOR_PIPELINE_BENCH_OUTPUT").unwrap_or_else(|_| ".".to_owned()));
-    fs::create_dir_all(&output)?;
-    let rounds = env::var("BENCH_ROUNDS").map_or(Ok(5), |rounds| rounds.parse())?;
-    let bench = Bench { server: Server::prepare(&url)?, rounds, output };
+    let benchmarks = benchmarks::find(&prefixes)?;
+    let bench = prepare()?;
 
-    let mut findings = Vec::new();
-    for (name, answer) in
-        QUESTIONS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|asked| asked == name))
-    {
+    let mut measurements = Vec::new();
+    for (name, measure) in benchmarks {
         eprintln!("-- {name}");
         let start = Instant::now();
-        for finding in answer(&bench)? {
-            eprintln!("   {}", report::row(&finding));
-            findings.push((*name, finding));
+        for measurement in measure(&bench)? {
+            eprintln!("   {}", report::row(&measurement));
+            measurements.push((name, measurement));
         }
         eprintln!("   ({:.0} s)", start.elapsed().as_secs_f64());
     }
 
     println!("{}", report::HEAD);
-    findings.iter().for_each(|(_, finding)| println!("{}", report::row(finding)));
-    let raw = report::json(bench.server.describe()?, rounds, &findings);
+    measurements.iter().for_each(|(_, measurement)| println!("{}", report::row(measurement)));
+    let raw = report::json(bench.server.describe()?, bench.rounds, &measurements);
     fs::write(bench.output.join("figures.json"), format!("{raw:#}\n"))?;
-    let missed = findings.iter().filter(|(_, finding)| finding.is_met() == Some(false)).count();
+    let missed = measurements.iter().filter(|(_, measurement)| measurement.is_met() == Some(false)).count();
     println!("\n{missed} targets missed; raw figures in {}", bench.output.join("figures.json").display());
+    let is_strict = !options.is_empty();
     Ok(if is_strict && missed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Reads the environment and prepares the servers.
+fn prepare() -> Result<Bench> {
+    let url = env::var("CONNECTOR_PIPELINE_BENCH_URL").map_err(|_| "CONNECTOR_PIPELINE_BENCH_URL is not set")?;
+    let before = match env::var("CONNECTOR_PIPELINE_BENCH_BEFORE_URL") {
+        Ok(url) => {
+            let revision = env::var("CONNECTOR_PIPELINE_BENCH_BEFORE").unwrap_or_else(|_| "before".to_owned());
+            Some(Before { server: Server::prepare(&url)?, revision })
+        }
+        Err(_) => None,
+    };
+    let output = PathBuf::from(env::var("CONNECTOR_PIPELINE_BENCH_OUTPUT").unwrap_or_else(|_| ".".to_owned()));
+    fs::create_dir_all(&output)?;
+    let rounds = env::var("BENCH_ROUNDS").map_or(Ok(5), |rounds| rounds.parse())?;
+    Ok(Bench { server: Server::prepare(&url)?, before, rounds, output })
 }

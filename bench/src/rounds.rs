@@ -1,28 +1,28 @@
-//! Measures two contenders in turns, so that what slows the machine down for a while slows both.
+//! Measures two sides in alternating rounds, so that whatever slows the machine down for a while slows both.
 
-use crate::server::Result;
+use crate::error::Result;
 
-/// What two contenders took for the same work, round by round.
+/// The figures of two sides that do the same work, one of each a round.
 pub struct Pair {
     pub ours: Vec<f64>,
-    pub theirs: Vec<f64>,
+    pub baseline: Vec<f64>,
 }
 
-/// Lets both work once unmeasured, and then so many rounds; every other round the other one begins.
+/// Runs both sides once unmeasured, and then that many rounds. The side that starts changes with each round.
 pub fn interleave(
     rounds: usize,
     mut ours: impl FnMut() -> Result<f64>,
-    mut theirs: impl FnMut() -> Result<f64>,
+    mut baseline: impl FnMut() -> Result<f64>,
 ) -> Result<Pair> {
     ours()?;
-    theirs()?;
-    let mut pair = Pair { ours: Vec::new(), theirs: Vec::new() };
+    baseline()?;
+    let mut pair = Pair { ours: Vec::new(), baseline: Vec::new() };
     for round in 0..rounds {
         if round % 2 == 0 {
             pair.ours.push(ours()?);
-            pair.theirs.push(theirs()?);
+            pair.baseline.push(baseline()?);
         } else {
-            pair.theirs.push(theirs()?);
+            pair.baseline.push(baseline()?);
             pair.ours.push(ours()?);
         }
     }
@@ -30,14 +30,14 @@ pub fn interleave(
 }
 
 impl Pair {
-    /// Ratio of the medians.
+    /// The ratio of the medians.
     pub fn ratio(&self) -> f64 {
-        median(&self.ours) / median(&self.theirs)
+        median(&self.ours) / median(&self.baseline)
     }
 
     /// The smallest and the largest ratio of a round.
     pub fn spread(&self) -> (f64, f64) {
-        let ratios = self.ours.iter().zip(&self.theirs).map(|(ours, theirs)| ours / theirs);
+        let ratios = self.ours.iter().zip(&self.baseline).map(|(ours, baseline)| ours / baseline);
         ratios.fold((f64::INFINITY, 0.0), |(least, most), ratio| (least.min(ratio), most.max(ratio)))
     }
 }
@@ -54,27 +54,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle() {
+    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
     }
 
     #[test]
     fn the_ratio_is_that_of_the_medians_and_the_spread_that_of_the_rounds() {
-        let pair = Pair { ours: vec![1.0, 2.0, 9.0], theirs: vec![2.0, 4.0, 3.0] };
+        let pair = Pair { ours: vec![1.0, 2.0, 9.0], baseline: vec![2.0, 4.0, 3.0] };
         assert_eq!(pair.ratio(), 2.0 / 3.0);
         assert_eq!(pair.spread(), (0.5, 3.0));
     }
 
     #[test]
-    fn one_round_more_than_asked_is_worked_and_every_other_begins_with_the_other() {
+    fn interleave_runs_one_unmeasured_round_and_changes_the_side_that_starts() {
         let order = std::cell::RefCell::new(String::new());
-        let turn = |name| {
-            order.borrow_mut().push(name);
+        let run = |side| {
+            order.borrow_mut().push(side);
             Ok(1.0)
         };
-        let pair = interleave(3, || turn('o'), || turn('t')).unwrap();
-        assert_eq!((pair.ours.len(), pair.theirs.len()), (3, 3));
-        assert_eq!(order.take(), "ot ot to ot".replace(' ', ""));
+        let pair = interleave(3, || run('o'), || run('b')).unwrap();
+        assert_eq!((pair.ours.len(), pair.baseline.len()), (3, 3));
+        assert_eq!(order.take(), "ob ob bo ob".replace(' ', ""));
     }
 }

@@ -1,11 +1,11 @@
-//! Puts made-up records into staging, and sets the tables back between measurements.
+//! Writes generated records into the staging table, and resets the tables between measurements.
 
 use std::io::Write;
 
 use postgres::Client;
 
-use crate::data;
-use crate::server::Result;
+use crate::error::Result;
+use crate::records;
 
 /// How long the transcripts of a measurement are, and how many records it imports.
 pub struct Size {
@@ -20,12 +20,12 @@ pub const SIZES: [Size; 2] = [SMALL, LARGE];
 
 pub const BATCH: i32 = 1_000;
 
-/// Stages the first so many records, one by one and by the thousand.
+/// Stages that many records, one a row, and again in arrays of [`BATCH`].
 pub fn stage(owner: &mut Client, records: i32, transcript: usize) -> Result<()> {
     let mut copy = owner.copy_in("COPY staged (position, record) FROM STDIN")?;
     for position in 1..=records {
-        // COPY takes a backslash for the beginning of an escape.
-        let record = data::record(position as usize, transcript).to_string().replace('\\', r"\\");
+        // In COPY's text format a backslash starts an escape.
+        let record = records::record(position as usize, transcript).to_string().replace('\\', r"\\");
         writeln!(copy, "{position}\t{record}")?;
     }
     copy.finish()?;
@@ -40,29 +40,27 @@ pub fn stage(owner: &mut Client, records: i32, transcript: usize) -> Result<()> 
     Ok(())
 }
 
-/// As after bootstrap(): empty files, and a checkpoint that no measurement has to pay for.
-pub fn empty(superuser: &mut Client) -> Result<()> {
+/// Empties the tables and writes a checkpoint, so that no measurement includes one.
+pub fn truncate(superuser: &mut Client) -> Result<()> {
     superuser.batch_execute("TRUNCATE recordings, vault_entries")?;
     superuser.batch_execute("CHECKPOINT")?;
     Ok(())
 }
 
-/// As autovacuum leaves a table that has been filled.
-pub fn settle(superuser: &mut Client) -> Result<()> {
+/// Vacuums and analyses the tables, as autovacuum would, and writes a checkpoint.
+pub fn vacuum(superuser: &mut Client) -> Result<()> {
     superuser.batch_execute("VACUUM ANALYZE recordings, vault_entries")?;
     superuser.batch_execute("CHECKPOINT")?;
     Ok(())
 }
 
-/// That an importer has done its work: so many recordings, each in a vault.
-pub fn check(superuser: &mut Client, records: i64) -> Result<()> {
+/// Fails unless there are that many recordings, and as many vault entries.
+pub fn check_counts(superuser: &mut Client, records: i64) -> Result<()> {
     let row =
         superuser.query_one("SELECT (SELECT count(*) FROM recordings), (SELECT count(*) FROM vault_entries)", &[])?;
     let (recordings, entries): (i64, i64) = (row.get(0), row.get(1));
     if (recordings, entries) != (records, records) {
-        return Err(
-            format!("{records} records went in, and there are {recordings} recordings, {entries} entries").into()
-        );
+        return Err(format!("expected {records} recordings and vault entries, found {recordings} and {entries}").into());
     }
     Ok(())
 }

@@ -1,19 +1,22 @@
-//! Large tables, made quickly.
+//! Fills the tables with many recordings quickly.
 
 use postgres::Client;
 
-use crate::server::{OWNER, Result};
+use crate::error::Result;
+use crate::server::OWNER;
 
-/// Ids of recordings, as the extension makes them or as the column's default does.
+/// How the ids of recordings are generated.
 #[derive(Clone, Copy)]
 pub enum Ids {
+    /// As the extension does: they sort by time.
     ByTime,
+    /// As the column's default does.
     Random,
 }
 
-/// Adds the recordings of so many numbers, with their vault entries.
+/// Inserts the recordings of a range of numbers, with their vault entries.
 pub fn fill(superuser: &mut Client, first: i32, last: i32, ids: Ids) -> Result<()> {
-    // Rows that are known to be right need no look-up of what they refer to.
+    // Skips the checks of foreign keys, which these rows satisfy.
     superuser.batch_execute("SET session_replication_role = replica")?;
     let by_time = matches!(ids, Ids::ByTime);
     superuser.execute(include_str!("../sql/fill.sql"), &[&OWNER, &first, &last, &by_time])?;

@@ -1,4 +1,4 @@
-//! What the functions that only read cost, in a table of a million recordings.
+//! What the read-only functions cost on a table of a million recordings.
 
 use std::time::{Duration, Instant};
 
@@ -6,36 +6,37 @@ use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
 
-use crate::Bench;
-use crate::filling::{self, Ids};
-use crate::finding::{Finding, microseconds};
+use crate::bench::Bench;
+use crate::error::Result;
+use crate::fill::{self, Ids};
+use crate::measurement::{Measurement, microseconds};
 use crate::rounds::{Pair, interleave};
-use crate::server::{OWNER, Result};
+use crate::server::OWNER;
 use crate::staging;
 
 const RECORDINGS: i32 = 1_000_000;
-/// One call takes too little to be measured well.
+/// One call is too short to measure.
 const CALLS: u32 = 20;
 
-/// A call is cut short that takes longer: by then its figure says enough.
+/// A longer call is cancelled and counts as this long.
 const LIMIT: Duration = Duration::from_secs(5);
 
 const COUNTS: &str = "SELECT * FROM get_import_counts($1)";
 const CHECK: &str = "SELECT * FROM check_duplicates($1, $2, $3)";
 
-pub fn reading(bench: &Bench) -> Result<Vec<Finding>> {
-    let database = bench.server.database("bench_work")?;
+pub fn reading(bench: &Bench) -> Result<Vec<Measurement>> {
+    let database = bench.server.database("bench_ours")?;
     let mut superuser = database.superuser()?;
-    filling::fill(&mut superuser, 1, RECORDINGS, Ids::ByTime)?;
-    staging::settle(&mut superuser)?;
+    fill::fill(&mut superuser, 1, RECORDINGS, Ids::ByTime)?;
+    staging::vacuum(&mut superuser)?;
     let (mut owner, mut other, mut user) = (database.owner()?, database.owner()?, database.authenticated(OWNER)?);
 
     let whose: &[&(dyn ToSql + Sync)] = &[&OWNER];
-    let counts = include_str!("../baselines/import_counts.sql");
+    let counts = include_str!("../../baselines/import_counts.sql");
     let counting = compare(bench, (&mut owner, COUNTS), (&mut other, counts), whose, 1)?;
     let counting_as_user = compare(bench, (&mut user, COUNTS), (&mut owner, COUNTS), whose, 1)?;
 
-    // Every other one is there.
+    // Every second id is imported.
     let ids: Vec<String> = superuser
         .query(
             "SELECT left(md5(CASE WHEN n % 2 = 0 THEN 'filled ' ELSE 'other ' END || n * 500), 16)
@@ -46,30 +47,32 @@ pub fn reading(bench: &Bench) -> Result<Vec<Finding>> {
         .map(|row| row.get(0))
         .collect();
     let asked: &[&(dyn ToSql + Sync)] = &[&OWNER, &"fathom", &ids];
-    let join = include_str!("../baselines/check_duplicates.sql");
+    let join = include_str!("../../baselines/check_duplicates.sql");
     let checking = compare(bench, (&mut owner, CHECK), (&mut other, join), asked, CALLS)?;
     let checking_as_user = compare(bench, (&mut user, CHECK), (&mut owner, CHECK), asked, CALLS)?;
 
-    let mut findings = vec![
-        Finding::ratio("`get_import_counts`, 1 million recordings / the bare `GROUP BY`", 1.1, &counting),
-        Finding::ratio("`check_duplicates`, 1,000 ids in 1 million / the bare join", 1.3, &checking),
-        Finding::ratio("`check_duplicates` as `authenticated` / as the owner", 1.3, &checking_as_user),
-        Finding::ratio("`get_import_counts` as `authenticated` / as the owner", 1.3, &counting_as_user),
+    let mut measurements = vec![
+        Measurement::ratio("`get_import_counts`, 1 million recordings / the bare `GROUP BY`", 1.1, &counting),
+        Measurement::ratio("`check_duplicates`, 1,000 ids in 1 million / the bare join", 1.3, &checking),
+        Measurement::ratio("`check_duplicates` as `authenticated` / as the owner", 1.3, &checking_as_user),
+        Measurement::ratio("`get_import_counts` as `authenticated` / as the owner", 1.3, &counting_as_user),
     ];
-    for finding in findings.iter_mut().filter(|finding| finding.ours == microseconds(LIMIT.as_secs_f64() * 1e6)) {
-        finding.ours.insert_str(0, "over ");
+    for measurement in
+        measurements.iter_mut().filter(|measurement| measurement.ours == microseconds(LIMIT.as_secs_f64() * 1e6))
+    {
+        measurement.ours.insert_str(0, "over ");
     }
-    Ok(findings)
+    Ok(measurements)
 }
 
 fn compare(
     bench: &Bench,
     ours: (&mut Client, &str),
-    theirs: (&mut Client, &str),
+    baseline: (&mut Client, &str),
     params: &[&(dyn ToSql + Sync)],
     calls: u32,
 ) -> Result<Pair> {
-    interleave(bench.rounds, || time(ours.0, ours.1, params, calls), || time(theirs.0, theirs.1, params, calls))
+    interleave(bench.rounds, || time(ours.0, ours.1, params, calls), || time(baseline.0, baseline.1, params, calls))
 }
 
 /// Microseconds a call; at most [`LIMIT`].

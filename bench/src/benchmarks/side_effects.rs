@@ -1,52 +1,53 @@
-//! What imports leave behind beside their rows: transaction ids, log, dead rows.
+//! What imports consume and leave besides their rows: transaction ids, WAL, dead rows.
 
 use postgres::Client;
 use serde_json::{Value, json};
 
-use crate::Bench;
-use crate::data;
-use crate::finding::{Finding, Unit};
-use crate::server::{OWNER, Result};
+use crate::bench::Bench;
+use crate::error::Result;
+use crate::measurement::{Measurement, Unit};
+use crate::records;
+use crate::server::OWNER;
 use crate::staging::{self, SMALL};
 
 const RECORDS: i32 = 10_000;
 const IMPORT: &str = "SELECT run_pipeline_batch(records, $1) FROM staged_batches";
 
-pub fn traces(bench: &Bench) -> Result<Vec<Finding>> {
-    let database = bench.server.database("bench_work")?;
+pub fn side_effects(bench: &Bench) -> Result<Vec<Measurement>> {
+    let database = bench.server.database("bench_ours")?;
     let mut client = database.owner()?;
     let mut superuser = database.superuser()?;
-    let records: Vec<Value> = (1..=RECORDS).map(|position| data::record(position as usize, SMALL.transcript)).collect();
+    let records: Vec<Value> =
+        (1..=RECORDS).map(|position| records::record(position as usize, SMALL.transcript)).collect();
     let records = Value::from(records);
     client.execute("INSERT INTO staged_batches (position, records) VALUES (1, $1)", &[&records])?;
-    staging::settle(&mut superuser)?;
+    staging::vacuum(&mut superuser)?;
 
     let before = next_transaction_id(&mut superuser)?;
     client.execute(IMPORT, &[&OWNER])?;
     let transaction_ids = next_transaction_id(&mut superuser)? - before;
-    staging::check(&mut superuser, RECORDS.into())?;
+    staging::check_counts(&mut superuser, RECORDS.into())?;
 
-    staging::settle(&mut superuser)?;
-    // Whoever reads rows first notes in them that they are committed, and that goes into the log: what ANALYZE has just
-    // written is read by the planner.
+    staging::vacuum(&mut superuser)?;
+    // The first reader of a new row sets its hint bits, which can write WAL: here the planner reads what ANALYZE wrote.
     client.execute(IMPORT, &[&OWNER])?;
-    // EXPLAIN counts the log of this statement, with all that it calls, and nobody else's.
+    // EXPLAIN counts the WAL of this statement and the functions that it calls, and of no other session.
     let plan: Value = client.query_one(&format!("EXPLAIN (ANALYZE, WAL, FORMAT JSON) {IMPORT}"), &[&OWNER])?.get(0);
-    let log = plan[0]["Plan"]["WAL Bytes"].as_f64().ok_or("EXPLAIN tells no WAL")?;
-    staging::check(&mut superuser, RECORDS.into())?;
+    let wal = plan[0]["Plan"]["WAL Bytes"].as_f64().ok_or("EXPLAIN gives no WAL Bytes")?;
+    staging::check_counts(&mut superuser, RECORDS.into())?;
     drop(client);
     let dead = dead_rows(&mut superuser)?;
 
     Ok(vec![
-        Finding::figure(
+        Measurement::figure(
             "transaction ids of a clean batch of 10,000",
             transaction_ids,
             Unit::Number,
             2.0,
             json!(transaction_ids),
         ),
-        Finding::figure("log (WAL) written by 10,000 duplicates", log, Unit::Bytes, 0.0, json!(log)),
-        Finding::figure("dead rows left by 10,000 duplicates", dead, Unit::Number, 0.0, json!(dead)),
+        Measurement::figure("WAL written by 10,000 duplicates", wal, Unit::Bytes, 0.0, json!(wal)),
+        Measurement::figure("dead rows left by 10,000 duplicates", dead, Unit::Number, 0.0, json!(dead)),
     ])
 }
 
@@ -55,7 +56,7 @@ fn next_transaction_id(superuser: &mut Client) -> Result<f64> {
     Ok(next as f64)
 }
 
-/// Dead rows in the tables, as they are and not as the statistics have it.
+/// Counts the dead rows in the tables; the statistics only estimate them.
 fn dead_rows(superuser: &mut Client) -> Result<f64> {
     superuser.batch_execute("CREATE EXTENSION pgstattuple")?;
     let dead: i64 = superuser

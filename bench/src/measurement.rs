@@ -1,21 +1,21 @@
-//! What a measurement found, beside what was aimed at.
+//! A measured figure and its target: a row of the table.
 
 use serde_json::{Value, json};
 
 use crate::rounds::{Pair, median};
 
-pub struct Finding {
+pub struct Measurement {
     pub what: String,
-    /// The medians, with their unit.
+    /// The median, with its unit.
     pub ours: String,
     pub baseline: String,
     pub figure: f64,
     pub unit: Unit,
     /// The smallest and the largest of the rounds.
     pub spread: Option<(f64, f64)>,
-    /// The most that the figure should be.
+    /// The largest figure that meets the target.
     pub target: Option<f64>,
-    /// All that was measured.
+    /// Every figure that was measured.
     pub raw: Value,
 }
 
@@ -38,29 +38,29 @@ impl Unit {
     }
 }
 
-impl Finding {
-    /// Our time against the baseline's, in microseconds.
+impl Measurement {
+    /// Compares our time with the baseline's, in microseconds.
     pub fn ratio(what: impl Into<String>, target: impl Into<Option<f64>>, pair: &Pair) -> Self {
         Self {
             what: what.into(),
             ours: microseconds(median(&pair.ours)),
-            baseline: microseconds(median(&pair.theirs)),
+            baseline: microseconds(median(&pair.baseline)),
             figure: pair.ratio(),
             unit: Unit::Ratio,
             spread: Some(pair.spread()),
             target: target.into(),
-            raw: json!({"ours_us": pair.ours, "baseline_us": pair.theirs}),
+            raw: json!({"ours_us": pair.ours, "baseline_us": pair.baseline}),
         }
     }
 
-    /// A figure of ours that is not set against anybody's.
+    /// A figure without a baseline.
     pub fn figure(what: impl Into<String>, figure: f64, unit: Unit, target: f64, raw: Value) -> Self {
         let (ours, baseline) = (unit.show(figure), "–".to_owned());
         Self { what: what.into(), ours, baseline, figure, unit, spread: None, target: Some(target), raw }
     }
 
     pub fn is_met(&self) -> Option<bool> {
-        // As precise as it is shown: what reads 1.00 is not above 1.0.
+        // Rounded as it is shown: what reads 1.00 meets a target of 1.0.
         let shown = if self.unit == Unit::Ratio { (self.figure * 100.0).round() / 100.0 } else { self.figure };
         self.target.map(|target| shown <= target)
     }
