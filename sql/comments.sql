@@ -80,7 +80,7 @@ COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of back
 
 COMMENT ON FUNCTION connector_pipeline.duplicates() IS
 'The keys (owner, source, external id) that more than one recording has, from before the dedup index. recording_ids: the oldest first (one without created_at counts as newest), which is the one that check_duplicate() gives and merge_duplicates() keeps. bank_ids: the bank of each.
-Raises 42501 where policies may hide rows from the caller.';
+Raises 42501 where policies may hide rows from the caller, 55000 where an id is missing or no uuid.';
 
 COMMENT ON FUNCTION connector_pipeline.merge_duplicates(boolean) IS
 'Keeps the oldest recording of each key that several have, moves to it the vault entries of the others and all that refers to them by a foreign key, and removes the others. Of several entries in one vault one stays, with the tags and notes of all. All or nothing.
@@ -88,13 +88,3 @@ p_dry_run: true to learn what would be done, with nothing left of it; false to d
 Returns a row for each recording removed: kept_id, removed_id, removed_row (as it was), entries_moved (how many), entries_merged (those that went into another entry of their vault, as they were). A vault entry that was there twice has a row without removed_id.
 Locks recordings and vault_entries against writing (EXCLUSIVE), also in a dry run.
 Raises 22004 for a NULL p_dry_run, 55000 where duplicates lie in different banks (or one in none), or in a vault of another bank, where the oldest of a key refers to a younger, or where an id is missing or no uuid, 23505 where rows that refer to duplicates can''t refer to one, 42501 where policies may hide rows from the caller, 09000 where a trigger or a rule keeps what is to go or to be moved, or takes along what is to stay. Then nothing has been changed.';
-
-COMMENT ON FUNCTION connector_pipeline.must_have_ids() IS 'A part of merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.must_see_all_rows(regclass) IS 'A part of duplicates() and merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.must_be_gone(regclass, uuid[]) IS 'A part of merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.must_be_there(regclass, uuid[]) IS 'A part of merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.must_be_moved(regclass, bigint, text, regclass) IS 'A part of merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.plan_merge() IS 'A part of merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.report_merge(uuid[], uuid[], uuid[]) IS 'A part of merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.merge_local_data(uuid[], uuid[]) IS 'A part of merge_duplicates()';
-COMMENT ON FUNCTION connector_pipeline.move_references(regclass, uuid[], uuid[], uuid[]) IS 'A part of merge_duplicates()';

@@ -11,8 +11,9 @@ use crate::import_counts;
 use crate::outcome::Outcome;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::jsonb_result::JsonbResult;
+use crate::pg::result_rows::ResultRows;
 use crate::pg::schema::ExtensionSchema;
-use crate::setup::bootstrap;
+use crate::setup::{bootstrap, find_duplicates, merge_duplicates};
 
 #[pg_extern(volatile)]
 fn run_pipeline(
@@ -131,6 +132,18 @@ mod connector_pipeline {
     #[search_path(pg_catalog, pg_temp)]
     fn bootstrap_auth() -> TableIterator<'static, (name!(object, String), name!(action, String))> {
         TableIterator::new(bootstrap::auth(&ExtensionSchema::of_extension()).or_raise())
+    }
+
+    // The SQL of these two is in sql/duplicates.sql: pgrx can write it only for rows that are all kept in memory.
+
+    #[pg_extern(sql = false)]
+    fn duplicates(result: ResultRows) {
+        find_duplicates::report(&ExtensionSchema::of_extension(), &result).or_raise();
+    }
+
+    #[pg_extern(sql = false)]
+    fn merge_duplicates(result: ResultRows, p_dry_run: Option<bool>) {
+        merge_duplicates::run(&ExtensionSchema::of_extension(), p_dry_run, &result).or_raise();
     }
 }
 

@@ -4,6 +4,7 @@ pub mod jsonb;
 pub mod jsonb_result;
 pub mod param;
 pub mod relation;
+pub mod result_rows;
 pub mod role;
 pub mod run_as_owner;
 pub mod schema;

@@ -24,7 +24,7 @@ impl ExtensionSchema {
     /// The schema that CREATE EXTENSION put the functions in, for functions that are not in it themselves.
     pub fn of_extension() -> Self {
         let oid = pgrx::Spi::connect(|client| {
-            let query = "SELECT extnamespace FROM pg_catalog.pg_extension WHERE extname = 'connector_pipeline'";
+            let query = "SELECT extnamespace FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'connector_pipeline'";
             client.select(query, Some(1), &[])?.first().get_one::<pg_sys::Oid>()
         });
         Self::new(oid.ok().flatten().expect("a function of the extension runs, so it is installed"))

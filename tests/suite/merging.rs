@@ -258,7 +258,9 @@ fn what_refers_to_a_duplicate_refers_to_the_recording_that_is_kept() {
              FOREIGN KEY (recording_id, bank_id) REFERENCES recordings (id, bank_id));
          CREATE TABLE pins (entry_id uuid REFERENCES vault_entries (id) ON DELETE CASCADE);
          CREATE TABLE plays (recording_id uuid REFERENCES recordings (id) ON DELETE CASCADE, day date) PARTITION BY RANGE (day);
-         CREATE TABLE plays_now PARTITION OF plays DEFAULT",
+         CREATE TABLE plays_now PARTITION OF plays DEFAULT;
+         CREATE SCHEMA \"a.b\";
+         CREATE TABLE \"a.b\".\"@changes@ = 1; --\" (\"@matches@ \"\"x\" uuid REFERENCES recordings (id) ON DELETE CASCADE)",
     );
     let (kept, gone) = (place.recording("a", 9), place.recording("a", 1));
     let child = place.recording("child", 1);
@@ -269,11 +271,13 @@ fn what_refers_to_a_duplicate_refers_to_the_recording_that_is_kept() {
     place.owner.query("INSERT INTO shares VALUES ($1, $2)", &[&gone, &bank]);
     place.owner.query("INSERT INTO pins VALUES ($1)", &[&gone_entry]);
     place.owner.query("INSERT INTO plays VALUES ($1, '2026-01-01')", &[&gone]);
+    place.owner.query(r#"INSERT INTO "a.b"."@changes@ = 1; --" VALUES ($1)"#, &[&gone]);
     place.merge();
     for (column, expected) in [
         ("recording_id FROM comments", vec![kept, kept]),
         ("recording_id FROM shares", vec![kept]),
         ("recording_id FROM plays", vec![kept]),
+        (r#""@matches@ ""x" FROM "a.b"."@changes@ = 1; --""#, vec![kept]),
         ("entry_id FROM pins", vec![entry]),
         ("parent_id FROM recordings WHERE parent_id IS NOT NULL", vec![kept]),
     ] {
@@ -385,6 +389,75 @@ fn ids_that_merging_needs_are_told_where_they_are_missing() {
 }
 
 #[test]
+fn duplicates_of_a_table_whose_ids_are_no_uuids_are_refused() {
+    let mut place = Place::new();
+    place.owner.run("ALTER TABLE recordings DROP id CASCADE, ADD id bigserial");
+    for call in ["duplicates()", "merge_duplicates()"] {
+        let error = place.owner.error(&format!("SELECT connector_pipeline.{call}"), &[]);
+        assert_eq!(error.code().code(), "55000", "{call}: {error:?}");
+        assert!(error.detail().unwrap_or_default().contains("recordings.id is bigint"), "{call}: {error:?}");
+    }
+}
+
+#[test]
+fn a_removed_row_with_a_number_beyond_every_float_is_reported_exactly() {
+    let mut place = Place::new();
+    place.recording("a", 9);
+    let gone = place.recording("a", 1);
+    place.owner.query(
+        r#"UPDATE recordings SET source_metadata = source_metadata || '{"n": 1e400, "m": 18446744073709551617}' WHERE id = $1"#,
+        &[&gone],
+    );
+    let metadata = "SELECT removed_row #>> '{source_metadata,n}' = (1e400::numeric)::text
+        AND removed_row #>> '{source_metadata,m}' = '18446744073709551617'
+        FROM connector_pipeline.merge_duplicates(false)";
+    assert!(place.owner.value::<bool>(metadata, &[]));
+}
+
+#[test]
+fn a_duplicate_that_is_committed_while_a_merge_waits_is_merged_too() {
+    let mut place = Place::new();
+    let kept = place.recording("a", 9);
+    place.recording("a", 5);
+    let mut other = place.db.table_owner();
+    other.run("BEGIN");
+    other.query(
+        "INSERT INTO recordings (bank_id, owner_user_id, title, source_app, source_metadata)
+        SELECT bank_id, owner_user_id, title, source_app, source_metadata FROM recordings WHERE id = $1",
+        &[&kept],
+    );
+    let Place { db, mut owner, .. } = place;
+    let pid: i32 = owner.value("SELECT pg_backend_pid()", &[]);
+    std::thread::scope(|threads| {
+        let merge = threads.spawn(move || owner.count("connector_pipeline.merge_duplicates(false)"));
+        db.wait_until_blocked(pid);
+        other.run("COMMIT");
+        assert_eq!(merge.join().unwrap(), 2);
+    });
+    assert_eq!(db.table_owner().column::<Uuid>("SELECT id FROM recordings", &[]), [kept]);
+}
+
+#[test]
+fn an_error_of_a_trigger_keeps_its_code_or_is_named_where_the_code_is_invented() {
+    for (code, raised, detail) in [("P0Q01", "P0001", Some("SQLSTATE P0Q01")), ("23514", "23514", None)] {
+        let mut place = Place::new();
+        place.recording("a", 9);
+        place.recording("a", 1);
+        place.owner.run(&format!(
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 RAISE EXCEPTION 'not this one' USING ERRCODE = '{code}', HINT = 'Ask.';
+             END $$;
+             CREATE TRIGGER no BEFORE DELETE ON recordings FOR EACH ROW EXECUTE FUNCTION no()"
+        ));
+        for call in ["merge_duplicates()", "merge_duplicates(false)"] {
+            let error = place.owner.error(&format!("SELECT connector_pipeline.{call}"), &[]);
+            let parts = (error.code().code(), error.message(), error.detail(), error.hint());
+            assert_eq!(parts, (raised, "not this one", detail, Some("Ask.")), "{call}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_merged_is_told_and_nothing_is_changed() {
     let dropping =
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE ";
@@ -393,7 +466,7 @@ fn what_cannot_be_merged_is_told_and_nothing_is_changed() {
             "CREATE TABLE reviews (recording_id uuid PRIMARY KEY REFERENCES recordings (id) ON DELETE CASCADE);
              INSERT INTO reviews SELECT id FROM recordings"
                 .to_owned(),
-            ["23505", "rows of reviews that refer to duplicates", "reviews_pkey"],
+            ["23505", "rows of public.reviews that refer to duplicates", "reviews_pkey"],
         ),
         (
             "INSERT INTO banks (name, type) VALUES ('Other', 'business');
@@ -420,7 +493,7 @@ fn what_cannot_be_merged_is_told_and_nothing_is_changed() {
              UPDATE recordings SET parent_id = (SELECT id FROM recordings ORDER BY created_at DESC LIMIT 1)
              WHERE created_at < now() - interval '3 days'"
                 .to_owned(),
-            ["55000", "1 rows of recordings refer to their own duplicates", "The first is"],
+            ["55000", "1 rows of public.recordings refer to their own duplicates", "The first is"],
         ),
         (
             "CREATE FUNCTION all_copies() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -517,7 +590,7 @@ fn duplicates_of_an_application_are_merged_before_its_tables_are_adopted() {
 fn only_the_owner_of_the_database_may_merge() {
     let db = Database::new();
     for mut session in [db.authenticated(ALICE), db.service_role(), db.anon(), db.login("stranger")] {
-        for call in ["duplicates()", "merge_duplicates()", "plan_merge()"] {
+        for call in ["duplicates()", "merge_duplicates()"] {
             assert_eq!(session.sqlstate(&format!("SELECT connector_pipeline.{call}"), &[]), "42501", "{call}");
         }
     }
