@@ -93,7 +93,7 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 #[test]
-fn every_call_gets_an_answer_or_an_error_that_is_named() {
+fn every_call_with_random_arguments_returns_a_valid_answer_or_an_expected_error() {
     let world = World::new();
     let calls = (prop_oneof![Just(Caller::Owner), Just(Caller::Alice)], vec(call(), 1..6));
     fuzzer::run("arguments", &calls, |(caller, calls)| {

@@ -27,7 +27,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 #[test]
-fn every_record_gets_a_result_that_is_true() {
+fn every_random_record_gets_a_result_that_the_tables_confirm() {
     let world = World::new();
     let check = |case: &Case| world.check(case);
     // The first calls fill caches.
@@ -43,7 +43,7 @@ fn every_record_gets_a_result_that_is_true() {
 
 /// The fuzzer has to find these, and to make them small: else it would find nothing else either.
 #[test]
-fn the_fuzzer_finds_what_is_wrong_with_other_pipelines() {
+fn the_fuzzer_finds_each_planted_fault_and_makes_its_case_small() {
     let (record, result) = ("p_record", "genuine(p_record, p_user_id)");
     let pipelines = [
         (

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::*;
 
 /// Of `request.jwt.claims` and `request.jwt.claim.sub`, where they are set at all. ALICE stands for her id.
-const NOBODYS: [(Option<&str>, Option<&str>); 25] = [
+const CLAIMS_WITHOUT_USER: [(Option<&str>, Option<&str>); 25] = [
     (None, None),
     (Some(""), None),
     (Some(" "), None),
@@ -90,12 +90,12 @@ fn assert_opens_nothing(session: &mut Session, claims: &str) {
 }
 
 #[test]
-fn claims_that_name_no_user_open_nothing() {
+fn jwt_claims_that_name_no_user_read_nothing_and_import_nothing() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     assert_imported(&alice.import_own(&record("there")));
     alice.value::<Uuid>("SELECT start_sync_job('fathom')", &[]);
-    for (claims, legacy) in NOBODYS {
+    for (claims, legacy) in CLAIMS_WITHOUT_USER {
         let told = format!("{claims:?} {legacy:?}");
         assert_opens_nothing(&mut with_claims(&db, claims, legacy), &told);
     }
@@ -104,7 +104,7 @@ fn claims_that_name_no_user_open_nothing() {
 }
 
 #[test]
-fn claims_of_any_length_and_depth_are_an_error_at_most() {
+fn jwt_claims_of_any_length_and_depth_give_a_short_error() {
     let db = Database::new();
     let long = "x".repeat(10_000_000);
     let deep = |open: &str, close: &str| format!(r#"{{"sub": {}{}}}"#, open.repeat(100_000), close.repeat(100_000));
@@ -125,7 +125,7 @@ fn claims_of_any_length_and_depth_are_an_error_at_most() {
 }
 
 #[test]
-fn two_subjects_are_nobody() {
+fn jwt_claims_with_two_different_subjects_are_refused() {
     let db = Database::new();
     assert_imported(&db.authenticated(ALICE).import_own(&record("there")));
     let mut bob = db.authenticated(BOB);
@@ -139,7 +139,7 @@ fn two_subjects_are_nobody() {
 }
 
 #[test]
-fn the_role_in_the_claims_is_no_matter_to_us() {
+fn the_role_in_the_jwt_claims_gives_no_rights() {
     let db = Database::new();
     assert_imported(&db.authenticated(ALICE).import_own(&record("there")));
     let claims = json!({"role": "service_role", "sub": BOB, "owner_user_id": ALICE}).to_string();

@@ -15,7 +15,7 @@ fn session_of(db: &Database, role: &str) -> Session {
 }
 
 /// Whether PostgreSQL lets a statement begin. What goes wrong later is no matter of rights, save for a policy's veto.
-fn may_begin(session: &mut Session, statement: &str) -> bool {
+fn has_privilege(session: &mut Session, statement: &str) -> bool {
     session.run("BEGIN");
     let result = session.client.batch_execute(statement);
     session.run("ROLLBACK");
@@ -27,7 +27,7 @@ fn may_begin(session: &mut Session, statement: &str) -> bool {
 }
 
 #[test]
-fn functions_are_called_by_those_they_are_for() {
+fn each_function_can_be_called_by_the_roles_in_functions_txt_only() {
     let db = Database::new();
     // Each function that there is, with a NULL for each argument.
     let calls = "
@@ -54,14 +54,14 @@ fn functions_are_called_by_those_they_are_for() {
     for role in ROLES {
         let mut session = session_of(&db, role);
         for (name, call) in &calls {
-            assert_eq!(may_begin(&mut session, call), allowed::may_call(role, name), "{role}: {call}");
+            assert_eq!(has_privilege(&mut session, call), allowed::may_call(role, name), "{role}: {call}");
         }
     }
     println!("tried {} calls", calls.len() * ROLES.len());
 }
 
 #[test]
-fn tables_take_the_commands_of_those_they_are_for() {
+fn each_table_accepts_the_commands_in_tables_txt_only() {
     let db = Database::new();
     let mut superuser = db.superuser();
     // Where anybody can make a table, to refer to ours.
@@ -85,7 +85,7 @@ fn tables_take_the_commands_of_those_they_are_for() {
         let mut session = session_of(&db, role);
         let mut check = |statement: String, allowed: bool| {
             tried += 1;
-            if may_begin(&mut session, &statement) != allowed {
+            if has_privilege(&mut session, &statement) != allowed {
                 wrong.push(format!("{role} {} {statement}", if allowed { "has to be able to" } else { "could" }));
             }
         };

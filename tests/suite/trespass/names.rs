@@ -18,7 +18,7 @@ fn make_hostile_schema(db: &Database) {
     }
 }
 
-fn under_attack(mut session: Session) -> Session {
+fn with_hostile_names(mut session: Session) -> Session {
     session.run(include_str!("temporary.sql"));
     session.run("SET search_path = hostile, pg_catalog");
     session
@@ -29,17 +29,17 @@ fn no_name_is_looked_up_by_the_callers_search_path() {
     let db = Database::new();
     make_hostile_schema(&db);
     // It is in the way.
-    let mut session = under_attack(db.table_owner());
+    let mut session = with_hostile_names(db.table_owner());
     for statement in
         ["SELECT now()", "SELECT 1 + 1", "SELECT 'a' || 'b'", "SELECT 'x'::text", "SELECT NULLIF('a', 'b')"]
     {
         session.error(statement, &[]);
     }
-    tour::call_everything_with(&db, "fathom", under_attack);
+    tour::call_everything_with(&db, "fathom", with_hostile_names);
 }
 
 #[test]
-fn the_owners_triggers_find_no_schema_of_a_strangers() {
+fn an_owners_trigger_searches_schema_extensions_only_if_a_superuser_owns_it() {
     let db = Database::new();
     db.superuser().run(&format!("GRANT CREATE ON DATABASE {} TO stranger", db.name()));
     db.login("stranger").run(

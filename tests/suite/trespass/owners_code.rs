@@ -82,7 +82,7 @@ const PLACES: [(&str, &str); 12] = [
 ];
 
 #[test]
-fn code_of_any_kind_runs_as_the_owner_of_the_tables() {
+fn ensure_personal_bank_runs_table_code_of_any_kind_as_the_table_owner() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let schema = owner.schema();
@@ -114,7 +114,7 @@ fn code_of_any_kind_runs_as_the_owner_of_the_tables() {
 }
 
 #[test]
-fn counting_runs_no_code_with_other_rights_than_the_owners() {
+fn get_import_counts_runs_table_code_as_the_table_owner() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
     let mut owner = db.table_owner();
@@ -141,7 +141,7 @@ fn counting_runs_no_code_with_other_rights_than_the_owners() {
 }
 
 #[test]
-fn what_a_role_with_the_right_to_triggers_makes_never_runs_as_superuser() {
+fn a_trigger_made_by_a_role_with_the_trigger_privilege_never_runs_as_superuser() {
     let db = Database::new();
     let mut owner = db.table_owner();
     spy(&mut owner);
@@ -160,7 +160,7 @@ fn what_a_role_with_the_right_to_triggers_makes_never_runs_as_superuser() {
 }
 
 #[test]
-fn a_trigger_is_not_put_off_until_a_superuser_commits() {
+fn a_deferred_trigger_is_refused_if_a_superuser_would_run_it_at_commit() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let schema = owner.schema();
@@ -184,7 +184,7 @@ fn a_trigger_is_not_put_off_until_a_superuser_commits() {
 
 /// A trigger that names no schemas, as most are written, finds what its author meant.
 #[test]
-fn the_owners_code_finds_its_own_names_and_not_the_callers() {
+fn an_owners_trigger_finds_the_owners_objects_whatever_the_callers_search_path() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(

@@ -34,7 +34,7 @@ fn filled_in(statement: &str, ids: &[(&str, Uuid)]) -> String {
 
 /// That each statement is refused, or has nothing to be done to; where a superuser could do it.
 #[track_caller]
-fn assert_touch_nothing(db: &Database, session: &mut Session, statements: &str, ids: &[(&str, Uuid)]) {
+fn assert_statements_change_nothing(db: &Database, session: &mut Session, statements: &str, ids: &[(&str, Uuid)]) {
     let mut superuser = db.superuser();
     let before = contents(db);
     let statements = statements.split(";\n").map(str::trim).filter(|statement| !statement.is_empty());
@@ -72,7 +72,7 @@ fn a_user_reaches_no_row_of_another_through_any_table() {
         ("@own_bank@", own_bank),
         ("@own_vault@", own_vault),
     ];
-    assert_touch_nothing(&db, &mut bob, include_str!("rows.sql"), &ids);
+    assert_statements_change_nothing(&db, &mut bob, include_str!("rows.sql"), &ids);
     let copied = |session: &mut Session, table: &str| {
         let mut rows = String::new();
         let mut reader = session.client.copy_out(&format!("COPY {table} TO STDOUT")).unwrap();
@@ -116,7 +116,7 @@ fn a_user_reaches_no_row_of_another_through_any_function() {
 
 /// What is told of something of Alice's is what is told of something that is not there.
 #[test]
-fn no_answer_tells_whether_there_is_something_of_anothers() {
+fn no_answer_shows_whether_an_id_of_another_user_exists() {
     let db = Database::new();
     let alices = alices(&db);
     let mut bob = db.authenticated(BOB);
@@ -174,7 +174,7 @@ fn no_answer_tells_whether_there_is_something_of_anothers() {
 }
 
 #[test]
-fn a_colleague_sees_and_writes_what_the_memberships_say_and_no_more() {
+fn a_colleague_reads_and_writes_only_the_rows_that_its_memberships_allow() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, open_vault) = business_bank(&mut owner, ALICE);
@@ -213,7 +213,7 @@ fn a_colleague_sees_and_writes_what_the_memberships_say_and_no_more() {
         ("@unseen@", unseen),
         ("@own@", own),
     ];
-    assert_touch_nothing(&db, &mut bob, include_str!("colleagues.sql"), &ids);
+    assert_statements_change_nothing(&db, &mut bob, include_str!("colleagues.sql"), &ids);
 
     owner.query("DELETE FROM vault_memberships WHERE user_id = $1", &[&BOB]);
     assert_eq!(bob.query("SELECT FROM recordings WHERE owner_user_id <> $1", &[&BOB]).len(), 0);
@@ -223,7 +223,7 @@ fn a_colleague_sees_and_writes_what_the_memberships_say_and_no_more() {
 
 /// What a user could not do itself is not done for it by somebody who could.
 #[test]
-fn a_record_that_a_user_may_not_import_is_not_imported_by_whoever_retries_it() {
+fn a_failed_record_that_its_user_may_not_import_is_not_imported_by_any_retry() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     alice.query("SELECT run_pipeline_batch($1)", &[&json!([record_with("batch", json!({"owner_user_id": BOB}))])]);
@@ -243,7 +243,7 @@ fn a_record_that_a_user_may_not_import_is_not_imported_by_whoever_retries_it() {
 }
 
 #[test]
-fn what_a_user_writes_into_a_sync_job_stops_nobody_elses_backfill() {
+fn a_sync_job_with_invalid_contents_does_not_stop_anothers_backfill() {
     let db = Database::new();
     let mut bob = db.authenticated(BOB);
     let job = "INSERT INTO sync_jobs (user_id, type, status, metadata, progress_current, progress_total)
