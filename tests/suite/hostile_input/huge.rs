@@ -1,4 +1,4 @@
-//! A record that is as big as they come, and a batch of many.
+//! Measures the memory for a record of 100 MB and batches of 50 MB.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::support::*;
 
 const MEGABYTE: usize = 1024 * 1024;
 
-/// The answer to a query, by a session of its own, and how many MB its backend took for it at the most.
+/// Runs a query in a new session and returns its answer and the peak of additional memory in MB.
 fn peak(db: &Database, sql: &str, params: Params) -> (Value, i32) {
     let mut owner = db.table_owner();
     let pid: i32 = owner.value("SELECT pg_backend_pid()", &[]);
@@ -44,7 +44,9 @@ fn a_record_of_100_mb_is_imported_with_memory_for_a_few_copies() {
     assert!(of_single - of_jsonb < 500, "{of_single} MB, where jsonb alone takes {of_jsonb} MB");
 }
 
-/// Leaves a batch of 1,000 records with 50 kB in that part, which have `more` besides, in a table.
+/// Stores a batch of 1,000 records, each with 50 kB in the key `part`, in the table given.
+///
+/// Each record also has the keys of `more`.
 fn store_batch_of_50_mb(db: &Database, part: &str, more: Value) {
     db.table_owner().run(&format!(
         "DROP TABLE IF EXISTS given;

@@ -1,10 +1,12 @@
-//! Claims that name nobody: what is no user's JWT opens nothing, whatever it is.
+//! Tests that JWT claims without a valid user give no access.
 
 use serde_json::Value;
 
 use crate::support::*;
 
-/// Of `request.jwt.claims` and `request.jwt.claim.sub`, where they are set at all. ALICE stands for her id.
+/// Values of `request.jwt.claims` and `request.jwt.claim.sub`, None if not set.
+///
+/// ALICE stands for the id of that user.
 const CLAIMS_WITHOUT_USER: [(Option<&str>, Option<&str>); 25] = [
     (None, None),
     (Some(""), None),
@@ -33,7 +35,7 @@ const CLAIMS_WITHOUT_USER: [(Option<&str>, Option<&str>); 25] = [
     (Some(r#"{"role": "authenticated"}"#), Some("nobody")),
 ];
 
-fn set(session: &mut Session, claims: Option<&str>, legacy: Option<&str>) {
+fn set_claims(session: &mut Session, claims: Option<&str>, legacy: Option<&str>) {
     for (name, value) in [("request.jwt.claims", claims), ("request.jwt.claim.sub", legacy)] {
         if let Some(value) = value {
             let value = value.replace("ALICE", &ALICE.to_string());
@@ -45,13 +47,13 @@ fn set(session: &mut Session, claims: Option<&str>, legacy: Option<&str>) {
 fn with_claims(db: &Database, claims: Option<&str>, legacy: Option<&str>) -> Session {
     let mut session = db.login("authenticator");
     session.run("SET ROLE authenticated");
-    set(&mut session, claims, legacy);
+    set_claims(&mut session, claims, legacy);
     session
 }
 
-/// Nothing that is there is seen, nothing new comes in. The error tells of the claims, or of an owner that is missing.
+/// Checks that the session reads no row and imports nothing, and that each error is expected.
 #[track_caller]
-fn assert_opens_nothing(session: &mut Session, claims: &str) {
+fn assert_no_access(session: &mut Session, claims: &str) {
     for call in [
         "SELECT run_pipeline($1)",
         "SELECT run_pipeline($1, $2)",
@@ -76,7 +78,7 @@ fn assert_opens_nothing(session: &mut Session, claims: &str) {
     ] {
         let params: [&(dyn postgres::types::ToSql + Sync); 1] = [&ALICE];
         let code = session.sqlstate(call, &params[..call.matches('$').count()]);
-        // 22P02: auth.uid() can't read the claims either.
+        // 22P02: auth.uid() can't parse the claims.
         assert!(["22023", "42501", "22P02"].contains(&code.as_str()), "{claims}: {call}: {code}");
     }
     let checked: Value = session.value("SELECT check_duplicate($1, 'fathom', 'there')", &[&ALICE]);
@@ -96,8 +98,8 @@ fn jwt_claims_that_name_no_user_read_nothing_and_import_nothing() {
     assert_imported(&alice.import_own(&record("there")));
     alice.value::<Uuid>("SELECT start_sync_job('fathom')", &[]);
     for (claims, legacy) in CLAIMS_WITHOUT_USER {
-        let told = format!("{claims:?} {legacy:?}");
-        assert_opens_nothing(&mut with_claims(&db, claims, legacy), &told);
+        let both = format!("{claims:?} {legacy:?}");
+        assert_no_access(&mut with_claims(&db, claims, legacy), &both);
     }
     let mut owner = db.table_owner();
     assert_eq!((owner.count("recordings"), owner.count("sync_jobs"), owner.count("banks")), (1, 1, 1));
@@ -129,7 +131,7 @@ fn jwt_claims_with_two_different_subjects_are_refused() {
     let db = Database::new();
     assert_imported(&db.authenticated(ALICE).import_own(&record("there")));
     let mut bob = db.authenticated(BOB);
-    set(&mut bob, None, Some("ALICE"));
+    set_claims(&mut bob, None, Some("ALICE"));
     assert_failed(&bob.import_own(&record("x")), "22023", "different subjects");
     for call in ["get_import_counts()", "get_import_counts($1)", "ensure_personal_bank()", "ensure_personal_bank($1)"] {
         let params: [&(dyn postgres::types::ToSql + Sync); 1] = [&ALICE];

@@ -1,4 +1,4 @@
-//! Roles that change within a session, as a pool of connections lets them, and functions around ours that change them.
+//! Tests sessions that change their role, as in a connection pool, and SECURITY DEFINER callers.
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn a_superuser_after_set_role_has_the_rights_of_that_role_only() {
     }
 }
 
-/// Functions with the rights of others, around ours: who calls them gets no more than their author wrote.
+/// Calls our definer functions from SECURITY DEFINER functions of the table owner and of a superuser.
 #[test]
 fn definer_functions_check_the_outer_role_when_called_by_another_definer_function() {
     let db = Database::new();

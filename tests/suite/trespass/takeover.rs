@@ -1,10 +1,10 @@
-//! What somebody made before CREATE EXTENSION, bootstrap_auth() or bootstrap() came, in order to own what they make.
+//! Tests installation where another role has created objects with our names before.
 
 use crate::support::*;
 
 const INSTALL: &str = "CREATE EXTENSION connector_pipeline";
 
-/// A database in whose schema, and as whose guest, a stranger may make anything.
+/// Makes a database in which the role stranger may create schemas, and objects in our schema.
 fn database_open_to_stranger() -> Database {
     let db = Database::empty();
     let mut superuser = db.superuser();
@@ -87,20 +87,22 @@ fn bootstrap_refuses_a_relation_or_type_of_another_role_with_the_name_of_a_table
             stranger.run(&format!("CREATE {kind} {table} {definition}"));
             for mut session in [db.superuser(), db.table_owner()] {
                 let error = session.error("SELECT connector_pipeline.bootstrap()", &[]);
-                let told = format!("{} {} {:?}", error.code().code(), error.message(), error.detail());
-                assert!(told.contains(table) && ["55000", "42710"].contains(&error.code().code()), "{kind}: {told}");
+                let text = format!("{} {} {:?}", error.code().code(), error.message(), error.detail());
+                assert!(text.contains(table) && ["55000", "42710"].contains(&error.code().code()), "{kind}: {text}");
             }
             stranger.run(&format!("DROP {kind} {table}"));
         }
     }
-    // After all of these it is as it would be without them.
+    // After the objects are dropped, bootstrap() succeeds.
     db.table_owner().run("SELECT connector_pipeline.bootstrap()");
     let owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class
                   WHERE relnamespace = quote_ident(current_schema())::regnamespace";
     assert_eq!(superuser.column::<String>(owners, &[]), ["app_owner"]);
 }
 
-/// A better match for our arguments than PostgreSQL's own, in the schema that CREATE EXTENSION puts its functions in.
+/// Creates functions and operators that match our argument types better than those of pg_catalog.
+///
+/// They are in the schema of the extension, which is in the search_path of CREATE EXTENSION.
 #[test]
 fn installation_ignores_better_matching_functions_and_operators_in_its_schema() {
     let db = database_open_to_stranger();
