@@ -26,7 +26,7 @@ FROM recordings AS r
 UNION ALL
 SELECT record, user_id, id FROM import_failures;
 
--- Limits the functions that sqlsmith finds: of some three thousand it would almost never call ours.
+-- Limits the functions that sqlsmith finds: among some three thousand, calls of ours would be rare.
 -- sqlsmith reads pg_proc through the search_path, where this view has our functions and a few others.
 CREATE SCHEMA fewer_functions;
 CREATE VIEW fewer_functions.pg_proc AS

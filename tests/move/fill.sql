@@ -1,4 +1,4 @@
--- Fills a database: recordings of two users, failures, a sync run, a backfill, a business bank.
+-- Fills a database with recordings of two users, failures, a sync run, and a backfill.
 INSERT INTO auth.users (id, email) VALUES
     ('a0000000-0000-4000-8000-000000000001', 'ann@example.com'),
     ('b0000000-0000-4000-8000-000000000002', 'ben@example.com');

@@ -1,4 +1,4 @@
--- Installs the extension in a new database, as a superuser does for the owner of the database.
+-- Installs the extension in a new database, as superuser, for the database owner.
 CREATE EXTENSION connector_pipeline;
 SELECT connector_pipeline.bootstrap_auth();
 SET ROLE app_owner;

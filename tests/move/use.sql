@@ -1,5 +1,5 @@
--- Checks a moved database: an old record is skipped with its id, a new record is imported with its vault entry, and failed
--- records can be retried.
+-- Checks skips, imports and retries in a moved database.
+-- An old record must be skipped with its id, a new record imported with its vault entry, and failed records retried.
 SELECT set_config('request.jwt.claims', '{"role": "authenticated", "sub": "a0000000-0000-4000-8000-000000000001"}', false);
 SET ROLE authenticated;
 BEGIN;

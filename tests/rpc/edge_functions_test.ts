@@ -1,4 +1,4 @@
-// Runs each example as Supabase does: copied, in its own process, with the project in its environment.
+// Runs each example as Supabase does: in its own process, with the project in its environment.
 
 import assert from "node:assert/strict";
 import { Webhook } from "standardwebhooks";

@@ -49,7 +49,7 @@ const insertAfterChange = async (change: string, undo: string): Promise<Answer> 
   return answer!;
 };
 
-/** Sends two calls to a pool of one connection, which waits for a lock; returns the first answer. */
+/** Sends two calls to a pool whose only connection waits for a lock; returns the first answer. */
 const insertWithoutFreeConnection = async (): Promise<Answer> => {
   const pool = { PGRST_DB_POOL: "1", PGRST_DB_POOL_ACQUISITION_TIMEOUT: "1" };
   await using api = new Postgrest("rpc", "public", pool);

@@ -1,4 +1,4 @@
-// Tests the HTTP status and answer of every function of the contract for each kind of caller.
+// Tests the HTTP status and answer of every function for each kind of caller.
 
 import assert from "node:assert/strict";
 import {
@@ -101,7 +101,7 @@ const cases: Record<string, Case[]> = {
       code: "22004",
       error: "p_record is NULL. Pass a value for p_record.",
     }],
-    // JSON has no undefined: the call has no argument, and no function without arguments has this name.
+    // JSON has no undefined, so the call has no argument.
     ["ann", { p_record: undefined }, 404, { ...noFunction, hint: null }],
     ["ann", { record: record("x") }, 404, {
       ...noFunction,

@@ -1,4 +1,4 @@
-// Tests the calls of a page that shows a user's imports; README.md has the same calls.
+// Tests the calls of a page that shows a user's imports, as in README.md.
 
 import assert from "node:assert/strict";
 import {

@@ -52,7 +52,7 @@ export async function importVideos(supabase: SupabaseClient, userId: string, vid
   return { ...counts, failures };
 }
 
-/** Checks, fetches and inserts one video, as a connector does that fetches transcripts of new videos only. */
+/** Checks, fetches and inserts one video, so that only new videos are fetched. */
 export async function importVideo(
   supabase: SupabaseClient,
   userId: string,

@@ -3,7 +3,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
 import { clientOf, database, fetchThrough, sockets } from "./support.ts";
 
-/** Makes a database with the extension in a schema, installed by a superuser as on Supabase, and a user. */
+/** Makes a database with a user and the extension, installed by a superuser as on Supabase. */
 export async function newDatabase(name: string, schema: string): Promise<{ user: string }> {
   await using maintenance = database("postgres");
   await maintenance`DROP DATABASE IF EXISTS ${maintenance(name)} WITH (FORCE)`;

@@ -12,7 +12,7 @@ function snippet(sentence: string): string {
   return block[1];
 }
 
-/** Runs a snippet with given variables; returns the named variables and the lines written to the console. */
+/** Runs a snippet with given variables; returns the named variables and the console's lines. */
 async function run(sentence: string, given: Record<string, unknown>, names: string[]) {
   const lines = snippet(sentence).split("\n");
   const written: string[] = [];

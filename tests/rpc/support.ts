@@ -1,4 +1,4 @@
-// The API that dev/rpc has started, clients of it by every role, and a session of SQL beside it.
+// Connects to the API that dev/rpc has started, as each role, and to its database.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -39,7 +39,7 @@ export function jwt(claims: Record<string, unknown>): string {
 export const anonKey = jwt({ role: "anon" });
 export const serviceKey = jwt({ role: "service_role" });
 
-/** Makes a client as an edge function does: with the project's key and the JWT of the calling user. */
+/** Makes a client with the project's key and the calling user's JWT, as an edge function does. */
 export function clientOf(token: string, through: typeof fetch = fetchRest): SupabaseClient {
   return createClient(url, anonKey, {
     global: { headers: { Authorization: `Bearer ${token}` }, fetch: through },
@@ -56,7 +56,9 @@ export function rest(path: string, token: string, init: RequestInit = {}): Promi
   return fetchRest(`${url}/rest/v1/${path}`, { ...init, headers: { ...headers, ...init.headers } });
 }
 
-/** Serves the address of a Supabase project, for code that makes its own client. Close it with `await using`. */
+/** Serves the address of a Supabase project, for code that makes its own client.
+ *
+ *  Close the server with `await using`. */
 export function project(): { url: string } & AsyncDisposable {
   const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   const server = Deno.serve(listening, async (request) => {
@@ -67,7 +69,9 @@ export function project(): { url: string } & AsyncDisposable {
   return { url: `http://127.0.0.1:${server.addr.port}`, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
-/** Connects to the database for preparing and counting. Close it with `await using sql = database()`. */
+/** Connects to a database to prepare and count rows.
+ *
+ *  Close the connection with `await using sql = database()`. */
 export function database(name = "rpc", user = "postgres"): postgres.Sql & AsyncDisposable {
   const sql = postgres({ host: sockets, user, database: name, onnotice: () => {}, max: 4 });
   return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end() });
@@ -109,7 +113,9 @@ export interface User {
   supabase: SupabaseClient;
 }
 
-/** Makes a user who has just signed up. The tests share a database, so each test makes its own users. */
+/** Makes a user who has just signed up.
+ *
+ *  The tests share a database, so each test makes its own users. */
 export async function newUser(): Promise<User> {
   const id = crypto.randomUUID();
   await using sql = database();
@@ -133,7 +139,7 @@ export function record(externalId: string | number, changes: Record<string, unkn
 /** Matches any id in an answer. */
 export const ANY_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Compares an answer with what is expected of it; a regular expression stands for every string that it matches. */
+/** Compares an answer with the expected one, in which a regular expression matches strings. */
 export function assertLike(actual: unknown, expected: unknown): void {
   assert.deepEqual(withMatches(actual, expected), expected);
 }

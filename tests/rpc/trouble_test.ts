@@ -78,7 +78,7 @@ Deno.test("a batch that reaches statement_timeout imports nothing and can be rep
   assert.deepEqual(await counts(ann), [3, 3]);
 });
 
-/** Raises an error in the first `times` inserts of a user's recordings; returns the number of inserts.
+/** Raises an error in a user's first `times` inserts of recordings; counts all inserts.
  *
  *  `first` is a PL/pgSQL statement that runs before each insert. */
 async function whileRaising(

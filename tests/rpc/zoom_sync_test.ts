@@ -24,7 +24,9 @@ const pages: Record<string, string> = {
 
 type Answer = (path: string, page: string, origin: string) => Promise<Response | undefined> | Response | undefined;
 
-/** Serves Zoom's answers of the fixtures, or the answer of `instead`. Close it with `await using`. */
+/** Serves Zoom's answers of the fixtures, or the answer of `instead`.
+ *
+ *  Close the server with `await using`. */
 function zoom(instead: Answer = () => undefined) {
   const asked: string[] = [];
   const days: (string | null)[] = [];

@@ -9,7 +9,7 @@ use crate::support::*;
 
 const RECORDS: i64 = 20_000;
 
-/// Creates the table staging with RECORDS records, FAILED of them invalid, as the owner of the tables.
+/// Creates the table staging with RECORDS records, FAILED of them invalid.
 fn create_staging(db: &Database) -> Session {
     let mut owner = db.table_owner();
     let staging = "CREATE TABLE staging AS

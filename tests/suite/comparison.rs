@@ -12,7 +12,9 @@ pub fn catalog(db: &Database) -> Vec<String> {
     superuser.column(include_str!("catalog.sql"), &[])
 }
 
-/// The same as a role sees it, with the file of each relation: a rewritten table has another file.
+/// The same as a role sees the catalogs, with the file of each relation.
+///
+/// A rewritten table has another file.
 pub fn objects(session: &mut Session) -> BTreeSet<String> {
     let files = "SELECT format('file of %s: %s', oid::regclass, relfilenode) FROM pg_class
         WHERE relkind IN ('r', 'i') AND relnamespace <> 'pg_toast'::regnamespace";

@@ -101,7 +101,7 @@ fn an_import_waits_for_an_uncommitted_one_of_its_key_and_imports_after_its_rollb
     }
 }
 
-/// Adds an index on the same key that ON CONFLICT does not use as arbiter, as REINDEX CONCURRENTLY does.
+/// Adds an index on the same key that is not the arbiter, as REINDEX CONCURRENTLY does.
 ///
 /// PostgreSQL inserts into that index first. The index expression waits, so that the other session inserts its row between
 /// the look-up and the insert.

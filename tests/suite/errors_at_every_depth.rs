@@ -1,4 +1,4 @@
-//! Tests errors raised at every depth of a call: each reaches the caller, none leaks resources.
+//! Tests that errors raised at every depth of a call reach the caller and leak nothing.
 //!
 //! CONNECTOR_PIPELINE_TEST_ROUNDS is the number of calls (default 3,000; a full run has 100,000).
 
@@ -22,7 +22,7 @@ const BANKLESS: Uuid = Uuid::from_u128(0xB4);
 
 /// Calls with their outcomes; each runs in its own transaction, which is rolled back.
 ///
-/// `@title@` stands for a record with that title: errors_at_every_depth.sql raises by it.
+/// A record with the title replaces `@title@`; the triggers of errors_at_every_depth.sql read the title.
 const CALLS: [(&str, Expected); 24] = [
     ("SELECT run_pipeline(@raise before@)", Result(r#""code": "P0001""#)),
     ("SELECT run_pipeline(@raise after@)", Result(r#""code": "P0001""#)),

@@ -355,7 +355,7 @@ fn a_duplicate_that_a_policy_hides_is_skipped_without_its_id() {
     assert_eq!(owner.count("recordings"), 1);
 }
 
-/// Drops the dedup index, inserts three rows with one key, and returns the oldest row's id.
+/// Drops the dedup index and inserts three rows with one key; returns the oldest's id.
 fn without_dedup_index(owner: &mut Session) -> Uuid {
     let bank: Uuid = owner.value("SELECT ensure_personal_bank($1)", &[&ALICE]);
     owner.run("DROP INDEX recordings_dedup_key");

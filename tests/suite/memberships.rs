@@ -13,7 +13,7 @@ fn record_into(bank: Uuid, vault: Uuid, external_id: &str) -> Value {
     record_with(external_id, json!({"bank_id": bank, "vault_id": vault}))
 }
 
-/// A function that imports the records of an array, one by one, and runs `between` after the second.
+/// A function that imports records one by one and runs `between` after the second.
 fn import_in_a_loop(between: &str) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION import_in_a_loop(p_records jsonb[]) RETURNS SETOF jsonb LANGUAGE plpgsql AS $$
@@ -140,7 +140,7 @@ fn an_import_after_the_membership_was_rolled_back_is_refused() {
     service.run("COMMIT");
 }
 
-/// Ends the membership by code that PostgreSQL runs while it inserts the second record of a statement.
+/// Ends the membership by table code that runs during the second insert of a statement.
 #[test]
 fn later_records_of_a_statement_are_refused_when_table_code_ends_the_membership() {
     let table = [

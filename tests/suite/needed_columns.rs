@@ -1,4 +1,4 @@
-//! Tests that the list of needed columns is complete and its definitions equal those of new tables.
+//! Tests that the list of needed columns is complete and equals the columns of new tables.
 
 use std::collections::BTreeSet;
 

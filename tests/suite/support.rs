@@ -28,7 +28,7 @@ pub struct Database {
     _server_use: ServerUse,
 }
 
-/// How a test uses the server: shared with other tests, or alone to measure the server.
+/// How a test uses the server: with other tests, or alone to measure the server.
 #[allow(dead_code, reason = "held, not read")]
 enum ServerUse {
     Shared(RwLockReadGuard<'static, ()>),
@@ -340,7 +340,7 @@ fn set_search_path(database: &str) {
     }
 }
 
-/// Drops databases of earlier runs: no code runs after the last test to drop its template.
+/// Drops databases of earlier runs, whose templates no code drops after the last test.
 fn drop_leftovers(maintenance: &mut Session) {
     let pattern = r"^(test|empty|template)_[0-9]+(_[0-9]+)?$";
     for name in maintenance.column::<String>("SELECT datname::text FROM pg_database WHERE datname ~ $1", &[&pattern]) {

@@ -178,7 +178,7 @@ fn a_failed_record_for_another_owner_fails_again_whoever_retries_it() {
     alice.query(batch, &[&Value::from(vec![record("x")]), &BOB]);
     let retried: Value = alice.value("SELECT retry_failed_imports()", &[]);
     assert_failed(&retried["results"][0], "42501", "own user only");
-    // The service role retries the same row, and must not do for Alice what Alice may not do.
+    // The service role must not import for Alice a record that Alice may not import.
     let retried: Value = db.service_role().value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
     assert_failed(&retried["results"][0], "42501", "own user only");
     let mut owner = db.table_owner();

@@ -125,7 +125,7 @@ pub fn call_everything_with(db: &Database, source: &str, prepare: fn(Session) ->
     owner.run("ROLLBACK");
     assert_eq!(owner.sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
 
-    // Since 0.2.0.
+    // Version 0.1.0 has no merge_duplicates().
     if owner.value("SELECT pg_catalog.to_regproc('connector_pipeline.merge_duplicates') IS NOT NULL", &[]) {
         owner.run(&sql("BEGIN; DROP INDEX @schema@.recordings_dedup_key"));
         let copy = sql("INSERT INTO @schema@.recordings (bank_id, owner_user_id, title, source_app, source_metadata)

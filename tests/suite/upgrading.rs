@@ -46,7 +46,9 @@ pub fn install_version(superuser: &mut Session, folder: &Path, version: &str) {
     superuser.run(&format!("CREATE EXTENSION connector_pipeline VERSION '{version}'"));
 }
 
-/// Copies a version's install script to the server: packages ship that of their own version only.
+/// Copies a version's install script to the server's extension folder.
+///
+/// Packages ship only the install script of their own version.
 fn put_where_the_server_looks(superuser: &mut Session, folder: &Path, version: &str) {
     let shared: String = superuser.value("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'", &[]);
     let script = format!("connector_pipeline--{version}.sql");

@@ -1,4 +1,4 @@
-//! Tests vault entries: an entry that can't be made gives a warning and never blocks the import.
+//! Tests vault entries, which give a warning and never block the import if not made.
 
 use crate::support::*;
 

@@ -1,4 +1,4 @@
--- Makes a personal bank after a check, without a lock: two callers may both find no bank.
+-- Makes a personal bank without a lock, so that two callers may both find none.
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
 CREATE FUNCTION make_bank(p_owner uuid) RETURNS void

@@ -1,4 +1,5 @@
--- Checks for the key and then inserts, without the unique index: two callers may both find no row.
+-- Checks for the key and then inserts, without the unique index.
+-- Two concurrent callers may both find no row.
 DROP INDEX recordings_dedup_key;
 CREATE INDEX recordings_dedup_key
     ON recordings (owner_user_id, source_app, (source_metadata ->> 'external_id'));

@@ -1,4 +1,4 @@
--- Creates the harness's own tables in the database under test, as the owner of the tables.
+-- Creates the harness's own tables in the database under test, as the table owner.
 CREATE SCHEMA torture;
 GRANT USAGE ON SCHEMA torture TO PUBLIC;
 

@@ -1,4 +1,4 @@
--- Makes every user a member of the closed bank and vault, so that failed imports succeed.
+-- Makes every user a member of the closed bank, so that its imports succeed.
 INSERT INTO bank_memberships (bank_id, user_id)
 SELECT '@closed_bank@', id FROM auth.users;
 INSERT INTO vault_memberships (vault_id, user_id)

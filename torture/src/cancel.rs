@@ -88,7 +88,7 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
     ))
 }
 
-/// Works on a connection, and opens a new connection each time the old one is ended.
+/// Works on a connection, and on a new connection whenever the old one ends.
 fn reconnecting(workers: Workers, number: usize, timeouts: &AtomicUsize) -> Result<Vec<Operation>> {
     let mut history = Vec::new();
     let mut before = 0;
@@ -99,7 +99,9 @@ fn reconnecting(workers: Workers, number: usize, timeouts: &AtomicUsize) -> Resu
     Ok(history)
 }
 
-/// Sets a timeout for statements, for locks, or none, in turn; returns false if the connection is lost.
+/// Sets a timeout for statements, for locks, or none, in turn.
+///
+/// Returns false if the connection is lost.
 fn set_timeouts(connection: &mut Connection, timeouts: &AtomicUsize) -> Result<bool> {
     const MOST: usize = 1000;
     let number = timeouts.fetch_add(1, Ordering::Relaxed);

@@ -62,7 +62,7 @@ impl Shared {
     }
 }
 
-/// How a transaction went.
+/// The end of a transaction.
 pub enum End {
     Done,
     /// An error that a retry may resolve: 40001, 40P01.

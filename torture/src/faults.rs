@@ -78,7 +78,7 @@ pub fn cancel(server: &Server, pids: &Pids, mut random: ChaCha8Rng, stop: &Atomi
     Ok((cancelled, terminated))
 }
 
-/// Locks tables and rows for short times, so that imports wait at every step; returns how often.
+/// Locks tables and rows, so that imports wait at every stage; returns how often.
 pub fn lock(server: &Server, mut random: ChaCha8Rng, stop: &AtomicBool) -> Result<usize> {
     let mut owner = server.owner()?;
     let mut held = 0;

@@ -98,9 +98,10 @@ fn run() -> Result<bool> {
     attack(&mut run, &options)
 }
 
-/// Runs the scenarios: a fifth of the time for concurrency, a fifth for cancels, the rest for crashes.
+/// Runs the scenarios and returns whether all properties held.
 ///
-/// A crash with recovery and checks takes about two seconds.
+/// Concurrency and cancels each take a fifth of the time, crashes the rest. A crash with recovery and checks takes about
+/// two seconds.
 fn attack(run: &mut Run, options: &Options) -> Result<bool> {
     let share = Duration::from_secs(options.seconds / 5);
     let points = (options.seconds as usize / 3).max(3);

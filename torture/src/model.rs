@@ -29,7 +29,7 @@ pub struct Model {
     pub seen: BTreeSet<(Key, String)>,
     /// Recordings whose import was rolled back, with the operation that imported them.
     pub undone: BTreeMap<String, i64>,
-    /// Keys with an unknown outcome: the connection was lost, and the ledger does not include the call.
+    /// Keys with an unknown outcome: a lost connection, and a call outside of the ledger.
     pub possible: BTreeSet<Key>,
     pub attempts: BTreeMap<Key, i64>,
     pub jobs: BTreeMap<Uuid, JobCounts>,
@@ -140,7 +140,7 @@ impl Model {
     }
 }
 
-/// Checks that the ledger has what was committed and nothing that was rolled back.
+/// Checks that the ledger has all committed calls and none that was rolled back.
 ///
 /// Of a transaction with an unknown outcome the ledger must have all calls or none.
 fn check_transactions(history: &[Operation], ledger: &Ledger, checks: &mut Checks) {

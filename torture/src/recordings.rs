@@ -21,7 +21,9 @@ pub struct Recording {
     contents: Value,
 }
 
-/// The recordings by key, without those of backfills. A recording without a key is a violation.
+/// The recordings by key, without those of backfills.
+///
+/// A recording without a key of the workload is a violation.
 pub fn of_keys(client: &mut Client, checks: &mut Checks) -> Result<BTreeMap<Key, Vec<Recording>>> {
     let mut found: BTreeMap<Key, Vec<Recording>> = BTreeMap::new();
     for row in client.query(include_str!("../sql/recordings.sql"), &[])? {

@@ -123,7 +123,7 @@ impl Server {
         if status.success() { Ok(()) } else { Err(format!("{action} of the server failed: {status}").into()) }
     }
 
-    /// Runs pg_amcheck on all tables and indexes; returns its output as an error if it finds damage.
+    /// Runs pg_amcheck on all tables and indexes; returns its output if there is damage.
     ///
     /// The check includes that every row is in every index.
     pub fn check_storage(&self) -> Result<std::result::Result<(), String>> {

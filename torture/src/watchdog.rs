@@ -1,4 +1,4 @@
-//! Ends calls and rounds that take too long, so that a run reports a violation and does not hang.
+//! Ends calls and rounds that take too long, as violations, so that no run hangs.
 
 use std::collections::HashMap;
 use std::process;
@@ -91,7 +91,7 @@ impl Watchdog {
     }
 }
 
-/// Lists the process id and activity of each backend that has not answered for too long.
+/// Lists process id and activity of each backend without an answer for too long.
 ///
 /// The time of a procedure starts anew with each of its transactions.
 fn silent_calls(client: &mut Client, longest: Duration) -> Result<Vec<(i32, String)>, Error> {

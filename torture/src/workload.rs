@@ -14,7 +14,7 @@ pub const SOURCES: [&str; 4] = ["fathom", "zoom", "youtube", "file-upload"];
 pub const JOBS: [Uuid; 16] = ids(0x10B);
 pub const OWNERS: [Uuid; 8] = ids(0xA11CE);
 
-/// A bank with a vault, of which the owners become members only at the end of a round.
+/// A bank with a vault; the owners become members only at the end of a round.
 pub const CLOSED_BANK: Uuid = Uuid::from_u128(0xC105ED);
 pub const CLOSED_VAULT: Uuid = Uuid::from_u128(0xC105_ED01);
 /// A bank with a vault, of which no owner ever becomes a member.
@@ -31,7 +31,7 @@ const fn ids<const N: usize>(first: u128) -> [Uuid; N] {
     ids
 }
 
-/// The random numbers of a part of a run, which depend only on the seed and the part.
+/// The random numbers of a part of a run, determined by seed and part alone.
 pub fn random(seed: u64, part: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(part);
@@ -246,7 +246,7 @@ pub struct Shape {
     /// How many of ten transactions are blocks of several statements.
     pub blocks_of_ten: u32,
     pub largest_batch: usize,
-    /// Whether all connections use the keys in one order, so that several import a key at the same time.
+    /// Whether all connections use the keys in one order, to import them at the same time.
     pub is_race: bool,
 }
 
@@ -256,7 +256,7 @@ pub struct Generator {
     caller: Caller,
     keys: Vec<Key>,
     shape: Shape,
-    /// How many keys have been chosen.
+    /// The number of keys chosen so far.
     chosen: usize,
 }
 
@@ -284,7 +284,7 @@ impl Generator {
             1 => Savepoint::Released,
             _ => Savepoint::None,
         };
-        // Small batches: what several transactions hold in different order makes them deadlock.
+        // Small batches limit deadlocks between transactions that lock keys in different orders.
         (savepoint, (0..self.random.random_range(1..=2)).map(|_| self.statement(10)).collect())
     }
 
@@ -322,7 +322,7 @@ impl Generator {
 
     /// Makes a call for several keys, in the order in which batches lock keys.
     ///
-    /// The locks are held until the end of the statement: another order would deadlock with batches.
+    /// The locks last until the end of the statement: in another order they would deadlock with batches.
     fn each(&mut self, largest: usize) -> Call {
         let owner = self.key().owner();
         let mut keys: Vec<Key> = (0..self.random.random_range(1..=largest)).map(|_| self.key()).collect();

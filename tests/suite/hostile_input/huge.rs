@@ -6,7 +6,7 @@ use crate::support::*;
 
 const MEGABYTE: usize = 1024 * 1024;
 
-/// Runs a query in a new session and returns its answer and the peak of additional memory in MB.
+/// Runs a query in a new session; returns its answer and additional peak memory in MB.
 fn peak(db: &Database, sql: &str, params: Params) -> (Value, i32) {
     let mut owner = db.table_owner();
     let pid: i32 = owner.value("SELECT pg_backend_pid()", &[]);
@@ -44,9 +44,9 @@ fn a_record_of_100_mb_is_imported_with_memory_for_a_few_copies() {
     assert!(of_single - of_jsonb < 500, "{of_single} MB, where jsonb alone takes {of_jsonb} MB");
 }
 
-/// Stores a batch of 1,000 records, each with 50 kB in the key `part`, in the table given.
+/// Stores a batch of 1,000 records with 50 kB each in the key `part`.
 ///
-/// Each record also has the keys of `more`.
+/// The batch is in the table given, and each record also has the keys of `more`.
 fn store_batch_of_50_mb(db: &Database, part: &str, more: Value) {
     db.table_owner().run(&format!(
         "DROP TABLE IF EXISTS given;

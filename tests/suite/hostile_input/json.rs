@@ -108,7 +108,9 @@ impl Text {
         to.push('"');
     }
 
-    /// The decoded string. None: the text has a NUL or half of a surrogate pair, which jsonb refuses.
+    /// The decoded string.
+    ///
+    /// None: the text has a NUL or half of a surrogate pair, which jsonb refuses.
     pub fn meaning(&self) -> Option<String> {
         let mut meaning = String::new();
         let mut halves = Vec::new();

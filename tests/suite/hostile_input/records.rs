@@ -1,4 +1,4 @@
-//! Tests that each random record gets a result, and that the tables agree with that result.
+//! Tests that each random record gets a result with which the tables agree.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn every_random_record_gets_a_result_that_the_tables_confirm() {
     assert!(before.len() == 2 && grown < Some(32 * 1024), "memory grew from {before:?} kB to {after:?} kB");
 }
 
-/// Runs the fuzzer on pipelines with a known fault, each of which must be found and made small.
+/// Runs the fuzzer on pipelines with a known fault, to show that faults are found.
 #[test]
 fn the_fuzzer_finds_each_planted_fault_and_makes_its_case_small() {
     let (record, result) = ("p_record", "genuine(p_record, p_user_id)");
@@ -131,7 +131,7 @@ fn is_accepted_by_jsonb(queries: &mut Queries, record: &Json, spelled: &String) 
 }
 
 impl Case {
-    /// The expected owner of a record, or the SQLSTATE and a word of the expected error.
+    /// The expected owner of a record, or the SQLSTATE and a word of the error.
     fn owner(&self, meaning: &Meaning) -> Result<Uuid, (&'static str, &'static str)> {
         let own = meaning.uuids.get("owner_user_id").copied();
         let subject = (self.caller == Caller::Alice).then_some(ALICE);
@@ -142,7 +142,9 @@ impl Case {
         if subject.is_some_and(|subject| subject != owner) { Err(("42501", "its own user")) } else { Ok(owner) }
     }
 
-    /// The expected owner of a record with a new key, or the SQLSTATE and a word of the expected error.
+    /// The expected owner of a record with a new key, or the expected error.
+    ///
+    /// The error is a SQLSTATE and a word of the message.
     fn expected_outcome(&self, meaning: &Meaning) -> Result<Uuid, (&'static str, &'static str)> {
         if !meaning.is_object {
             return Err(("22023", "must be an object"));
@@ -272,9 +274,9 @@ impl Case {
         require(warning.is_string() != has_vault, || format!("the warning is {warning}"))
     }
 
-    /// Compares a batch with single calls, with its dry run, and with the same batch once more.
+    /// Compares a batch with single calls, with its dry run, and with a second run.
     ///
-    /// The second batch must skip all that the first has imported.
+    /// The second run must skip all that the first has imported.
     fn check_batch(
         &self,
         queries: &mut Queries,

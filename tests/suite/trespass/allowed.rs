@@ -1,4 +1,4 @@
-//! Reads from tables.txt and functions.txt which role may do what.
+//! Reads the rights of each role from tables.txt and functions.txt.
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@ use crate::support::*;
 
 /// Values of `request.jwt.claims` and `request.jwt.claim.sub`, None if not set.
 ///
-/// ALICE stands for the id of that user.
+/// The id of that user replaces ALICE.
 const CLAIMS_WITHOUT_USER: [(Option<&str>, Option<&str>); 25] = [
     (None, None),
     (Some(""), None),
@@ -51,7 +51,7 @@ fn with_claims(db: &Database, claims: Option<&str>, legacy: Option<&str>) -> Ses
     session
 }
 
-/// Checks that the session reads no row and imports nothing, and that each error is expected.
+/// Checks that the session reads no row, imports nothing, and gets only expected errors.
 #[track_caller]
 fn assert_no_access(session: &mut Session, claims: &str) {
     for call in [

@@ -184,7 +184,7 @@ fn a_deferred_trigger_is_refused_if_a_superuser_would_run_it_at_commit() {
     assert!(who == ["app_owner"] || who == ["authenticated"], "{who:?}");
 }
 
-/// Runs a trigger with unqualified names, while the caller's schemas have objects of the same names.
+/// Runs a trigger with unqualified names, which objects in the caller's schemas also have.
 #[test]
 fn an_owners_trigger_finds_the_owners_objects_whatever_the_callers_search_path() {
     let db = Database::new();

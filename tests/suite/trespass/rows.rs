@@ -115,7 +115,7 @@ fn a_user_reaches_no_row_of_another_through_any_function() {
     assert_eq!(contents(&db), before);
 }
 
-/// Compares the answers for an id of Alice with the answers for an id that does not exist.
+/// Compares the answers for an id of Alice with those for an unknown id.
 #[test]
 fn no_answer_shows_whether_an_id_of_another_user_exists() {
     let db = Database::new();
@@ -222,7 +222,7 @@ fn a_colleague_reads_and_writes_only_the_rows_that_its_memberships_allow() {
     assert_failed(&bob.import_own(&into("late", open_vault)), "42501", "not a member");
 }
 
-/// Retries records for another owner, which a retry by a role with more rights must refuse too.
+/// Retries records for another owner, also by roles that could import them.
 #[test]
 fn a_failed_record_that_its_user_may_not_import_is_not_imported_by_any_retry() {
     let db = Database::new();

@@ -61,7 +61,7 @@ fn a_superuser_after_set_role_has_the_rights_of_that_role_only() {
     }
 }
 
-/// Calls our definer functions from SECURITY DEFINER functions of the table owner and of a superuser.
+/// Calls definer functions from SECURITY DEFINER functions of the table owner and a superuser.
 #[test]
 fn definer_functions_check_the_outer_role_when_called_by_another_definer_function() {
     let db = Database::new();

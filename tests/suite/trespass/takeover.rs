@@ -4,7 +4,7 @@ use crate::support::*;
 
 const INSTALL: &str = "CREATE EXTENSION connector_pipeline";
 
-/// Makes a database in which the role stranger may create schemas, and objects in our schema.
+/// Makes a database where the role stranger may create schemas, and objects in our schema.
 fn database_open_to_stranger() -> Database {
     let db = Database::empty();
     let mut superuser = db.superuser();
