@@ -273,9 +273,9 @@ fn server() -> &'static Config {
     })
 }
 
-/// Installs the extension and starts a server, by pgrx-tests, which does so when it is asked for a first test.
+/// Installs the extension and starts a server through pgrx-tests.
 ///
-/// That test must not be there: its schema would make the extension another than the one that is shipped.
+/// pgrx-tests does so for its first test. That test must not exist: with its schema "tests" the extension would differ from the shipped extension.
 fn started_by_cargo_pgrx() -> Config {
     let settings = vec!["max_connections = 150", "fsync = off", "full_page_writes = off"];
     pgrx_tests::run_test("no_such_test", Some(r#"schema "tests" does not exist"#), settings)

@@ -41,6 +41,7 @@ fn of_version(version: &str, folder: &Path) -> Database {
     db
 }
 
+/// Runs CREATE EXTENSION with a released version.
 pub fn install_version(superuser: &mut Session, folder: &Path, version: &str) {
     put_where_the_server_looks(superuser, folder, version);
     superuser.run(&format!("CREATE EXTENSION connector_pipeline VERSION '{version}'"));
@@ -59,7 +60,7 @@ fn put_where_the_server_looks(superuser: &mut Session, folder: &Path, version: &
     run_file_command("mv", &temporary, &target);
 }
 
-/// With sudo where `cargo pgrx test --runas` has installed the extension with it.
+/// Runs cp or mv, with sudo if `cargo pgrx test --runas` has used sudo.
 fn run_file_command(command: &str, from: &Path, to: &Path) {
     let sudo = env::var_os("CARGO_PGRX_TEST_RUNAS").map(|_| "sudo");
     let mut words = sudo.into_iter().chain([command]);
