@@ -1,6 +1,6 @@
 -- Creates the database of the tests as on Supabase.
--- A superuser installs the extension, another role owns the database and its tables, and PostgREST logs in as a NOINHERIT
--- role.
+-- A superuser installs the extension, another role owns the database and its tables, and PostgREST logs in as a
+-- NOINHERIT role.
 SET client_min_messages = warning;
 
 -- The server may have the database and roles of an earlier run.

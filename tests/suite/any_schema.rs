@@ -5,8 +5,8 @@ use crate::tour::call_everything;
 
 /// Common schema names, and a name with unusual characters.
 ///
-/// PostgreSQL refuses the schema of an extension if the name has a quote, a backslash, a dollar sign, a line end, or the
-/// beginning or end of a comment.
+/// PostgreSQL refuses the schema of an extension if the name has a quote, a backslash, a dollar sign, a line end, or
+/// the beginning or end of a comment.
 const NAMES: [&str; 3] = ["api", "Import API", "Einfuhr v1.0: 100%; @x@ größer"];
 
 fn installed_in(name: &str) -> Database {

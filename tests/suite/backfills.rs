@@ -77,8 +77,8 @@ fn a_backfill_cancelled_or_killed_shows_its_progress_and_continues_when_called_a
         let error = stopped.expect_err("it was stopped");
         match stop {
             "pg_cancel_backend" => assert_eq!(error.code().map(|code| code.code()), Some("57014")),
-            // The client reports either the server's last error or only that the connection was closed, depending on which
-            // it reads first.
+            // The client reports either the server's last error or only that the connection was closed, depending on
+            // which it reads first.
             _ => assert!(error.is_closed() || error.code().map(|code| code.code()) == Some("57P01"), "{error:?}"),
         }
         let half = owner.count("recordings");

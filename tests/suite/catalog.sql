@@ -1,6 +1,6 @@
 -- Lists all objects in the catalogs, one line each, to compare two databases.
--- Lines have no oids, and lists are sorted, so that equal objects give equal lines. NOT NULL is a property of the column
--- here, because only PostgreSQL 18 and later store it as a constraint.
+-- Lines have no oids, and lists are sorted, so that equal objects give equal lines. NOT NULL is a property of the
+-- column here, because only PostgreSQL 18 and later store it as a constraint.
 WITH schemas AS (
     SELECT oid, nspname, nspowner, nspacl
     FROM pg_namespace

@@ -117,8 +117,8 @@ fn checks_and_counts_run_in_a_read_only_transaction_and_assign_no_transaction_id
 
 /// Counts the recordings that calls read under row-level security.
 ///
-/// Under a policy PostgreSQL uses an index only for conditions with leakproof operators, and `->>` is not leakproof: with
-/// the dedup index alone each key would read all of a user's recordings.
+/// Under a policy PostgreSQL uses an index only for conditions with leakproof operators, and `->>` is not leakproof:
+/// with the dedup index alone each key would read all of a user's recordings.
 #[test]
 fn calls_under_policies_read_no_more_recordings_than_they_ask_for() {
     let db = Database::new();

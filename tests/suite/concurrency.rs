@@ -103,8 +103,8 @@ fn an_import_waits_for_an_uncommitted_one_of_its_key_and_imports_after_its_rollb
 
 /// Adds an index on the same key that is not the arbiter, as REINDEX CONCURRENTLY does.
 ///
-/// PostgreSQL inserts into that index first. The index expression waits, so that the other session inserts its row between
-/// the look-up and the insert.
+/// PostgreSQL inserts into that index first. The index expression waits, so that the other session inserts its row
+/// between the look-up and the insert.
 #[test]
 fn a_key_that_another_index_than_the_arbiter_finds_taken_is_skipped() {
     for batch in [false, true] {

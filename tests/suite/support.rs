@@ -1,6 +1,7 @@
 //! Makes a database for each test, and sessions of every role in that database.
 //!
-//! The extension is in schema public. If CONNECTOR_PIPELINE_TEST_SCHEMA names another schema, there is no schema public.
+//! The extension is in schema public. If CONNECTOR_PIPELINE_TEST_SCHEMA names another schema, there is no schema
+//! public.
 
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -110,8 +111,8 @@ impl Database {
 
     /// Opens a session with a role of the API and any JWT claims.
     ///
-    /// PostgREST logs in as a NOINHERIT role and sets both for a transaction. Here both last for the session, which a test
-    /// uses for one caller only.
+    /// PostgREST logs in as a NOINHERIT role and sets both for a transaction. Here both last for the session, which a
+    /// test uses for one caller only.
     pub fn api(&self, role: &str, claims: &str) -> Session {
         let mut session = self.login("authenticator");
         session.run(&format!("SET ROLE {role}"));
@@ -275,7 +276,8 @@ fn server() -> &'static Config {
 
 /// Installs the extension and starts a server through pgrx-tests.
 ///
-/// pgrx-tests does so for its first test. That test must not exist: with its schema "tests" the extension would differ from the shipped extension.
+/// pgrx-tests does so for its first test. That test must not exist: with its schema "tests" the extension would differ
+/// from the shipped extension.
 fn started_by_cargo_pgrx() -> Config {
     let settings = vec!["max_connections = 150", "fsync = off", "full_page_writes = off"];
     pgrx_tests::run_test("no_such_test", Some(r#"schema "tests" does not exist"#), settings)

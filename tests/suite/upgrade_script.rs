@@ -1,8 +1,8 @@
 //! Generates the script that updates the latest released version to this one.
 //!
-//! The script drops routines whose signatures have changed, as the server's catalogs show, and then runs the install script
-//! with CREATE OR REPLACE. The script has no tables: these are not members of the extension, and bootstrap() adds missing
-//! tables and columns.
+//! The script drops routines whose signatures have changed, as the server's catalogs show, and then runs the install
+//! script with CREATE OR REPLACE. The script has no tables: these are not members of the extension, and bootstrap()
+//! adds missing tables and columns.
 
 use std::collections::HashMap;
 use std::fs;

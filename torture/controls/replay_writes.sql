@@ -21,8 +21,8 @@ AS $$
 DECLARE
     result CONSTANT jsonb := good_batch(p_records, p_user_id, p_sync_job_id, p_dry_run);
 BEGIN
-    -- Only batches as large as the replay's, which run without other connections. With others these updates would deadlock,
-    -- during REINDEX CONCURRENTLY even with SKIP LOCKED, and end the round with another violation.
+    -- Only batches as large as the replay's, which run without other connections. With others these updates would
+    -- deadlock, during REINDEX CONCURRENTLY even with SKIP LOCKED, and end the round with another violation.
     IF NOT p_dry_run AND jsonb_array_length(p_records) > 100 THEN
         PERFORM write_anew(result -> 'results');
     END IF;

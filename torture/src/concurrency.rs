@@ -23,8 +23,8 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
     let (mut rounds, mut rebuilt) = (0, 0);
     let end = Instant::now() + time;
     while (rounds == 0 || Instant::now() < end) && checks.violations.is_empty() {
-        // Alternates single statements, which must not fail, with transaction blocks. Half of the rounds also rebuild the
-        // dedup index, while connections race for the same keys.
+        // Alternates single statements, which must not fail, with transaction blocks. Half of the rounds also rebuild
+        // the dedup index, while connections race for the same keys.
         let has_blocks = rounds % 2 == 1;
         let has_reindex = rounds % 4 < 2;
         run.server.reset()?;

@@ -4,8 +4,8 @@
 //! concurrency, crash and cancel. --controls runs all negative controls, --control those with WORDS in their names.
 //!
 //! CONNECTOR_PIPELINE_TORTURE_URL is a superuser's connection string of a server that nobody else uses.
-//! CONNECTOR_PIPELINE_TORTURE_CONTROL is a command that crashes and starts the server; it has ACTION for `crash` or `start`.
-//! CONNECTOR_PIPELINE_TORTURE_AMCHECK is the path of pg_amcheck.
+//! CONNECTOR_PIPELINE_TORTURE_CONTROL is a command that crashes and starts the server; it has ACTION for `crash` or
+//! `start`. CONNECTOR_PIPELINE_TORTURE_AMCHECK is the path of pg_amcheck.
 //!
 //! A seed repeats keys, calls, transactions and faults, but not the timing between connections.
 
@@ -100,8 +100,8 @@ fn run() -> Result<bool> {
 
 /// Runs the scenarios and returns whether all properties held.
 ///
-/// Concurrency and cancels each take a fifth of the time, crashes the rest. A crash with recovery and checks takes about
-/// two seconds.
+/// Concurrency and cancels each take a fifth of the time, crashes the rest. A crash with recovery and checks takes
+/// about two seconds.
 fn attack(run: &mut Run, options: &Options) -> Result<bool> {
     let share = Duration::from_secs(options.seconds / 5);
     let points = (options.seconds as usize / 3).max(3);

@@ -38,8 +38,8 @@ impl<'a> Workers<'a> {
 
     /// Runs transactions on one connection.
     ///
-    /// `before` is how many connections of this number there were before. `prepare` runs before each transaction and returns
-    /// false if the connection is lost.
+    /// `before` is how many connections of this number there were before. `prepare` runs before each transaction and
+    /// returns false if the connection is lost.
     pub fn work(
         self,
         number: usize,

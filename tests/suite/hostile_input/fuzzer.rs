@@ -1,7 +1,7 @@
 //! Runs random cases until a case fails, and makes the failing case small.
 //!
-//! CONNECTOR_PIPELINE_FUZZ_CASES is the number of cases, CONNECTOR_PIPELINE_FUZZ_SEED the seed of the random numbers: the
-//! same seed gives the same cases. The defaults are CASES and SEED.
+//! CONNECTOR_PIPELINE_FUZZ_CASES is the number of cases, CONNECTOR_PIPELINE_FUZZ_SEED the seed of the random numbers:
+//! the same seed gives the same cases. The defaults are CASES and SEED.
 
 use std::env;
 use std::fmt::Debug;

@@ -62,8 +62,8 @@ impl World {
 
     /// Runs `check` in a transaction that is rolled back.
     ///
-    /// A lost connection fails the case. The next case gets a new connection, so that a case that crashes the server can be
-    /// made smaller.
+    /// A lost connection fails the case. The next case gets a new connection, so that a case that crashes the server
+    /// can be made smaller.
     fn in_transaction(
         &self,
         caller: Caller,

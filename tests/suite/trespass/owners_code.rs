@@ -179,7 +179,8 @@ fn a_deferred_trigger_is_refused_if_a_superuser_would_run_it_at_commit() {
     assert_failed(&superuser.import(&record("x"), ALICE), "42501", "deferred trigger");
     assert_eq!(owner.count("ran"), 0);
     db.authenticated(ALICE).value::<Uuid>("SELECT ensure_personal_bank()", &[]);
-    // PostgreSQL 18 runs a deferred trigger as the role that fired the trigger, older versions as the role that commits.
+    // PostgreSQL 18 runs a deferred trigger as the role that fired the trigger, older versions as the role that
+    // commits.
     let who: Vec<String> = owner.column("SELECT who FROM ran", &[]);
     assert!(who == ["app_owner"] || who == ["authenticated"], "{who:?}");
 }
