@@ -1,10 +1,11 @@
--- What random queries run on: the extension as the tests have it, two users and a few rows. Whoever runs them owns the
--- tables and the database, and is no superuser: a query may do whatever an application may.
+-- Creates the database for random queries: the extension, two users and a few rows.
+-- The queries run as the owner of the database and its tables, who is not a superuser: a query may do all that an
+-- application may do.
 
 DROP DATABASE IF EXISTS sqlsmith WITH (FORCE);
 DO $$ BEGIN CREATE ROLE sqlsmith_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 CREATE DATABASE sqlsmith TEMPLATE template0 OWNER sqlsmith_owner;
--- So that the calls of functions are counted.
+-- Counts the calls of each function.
 ALTER DATABASE sqlsmith SET track_functions = 'all';
 \connect sqlsmith
 CREATE EXTENSION connector_pipeline;
@@ -18,15 +19,15 @@ SELECT run_pipeline(jsonb_build_object(
 )) ->> 'success' AS imported
 FROM auth.users, generate_series(1, 3) AS n;
 SELECT run_pipeline_batch('[7]', id, start_sync_job('fathom', NULL, id)) ->> 'failed' AS failed FROM auth.users;
--- Arguments for the functions to be found in a table: good records, and what is none.
+-- Arguments for the functions: valid and invalid records in a table.
 CREATE TABLE records AS
 SELECT to_jsonb(r) - 'id' || jsonb_build_object('external_id', gen_random_uuid()) AS record, owner_user_id, id
 FROM recordings AS r
 UNION ALL
 SELECT record, user_id, id FROM import_failures;
 
--- sqlsmith picks any of some three thousand functions, ours next to never. It reads pg_proc through the search_path: here it
--- finds ours and a few others.
+-- Limits the functions that sqlsmith finds: among some three thousand, calls of ours would be rare.
+-- sqlsmith reads pg_proc through the search_path, where this view has our functions and a few others.
 CREATE SCHEMA fewer_functions;
 CREATE VIEW fewer_functions.pg_proc AS
 SELECT *

@@ -1,4 +1,4 @@
--- Each table with the number of its rows and a checksum of them.
+-- Lists each table with its number of rows and a checksum of the rows.
 SET search_path = '';
 SET timezone = 'UTC';
 SELECT format(

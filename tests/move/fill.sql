@@ -1,4 +1,4 @@
--- A database in use: 1,000 recordings of two users, some that failed, a sync run, a backfill, a business bank.
+-- Fills a database with recordings of two users, failures, a sync run, and a backfill.
 INSERT INTO auth.users (id, email) VALUES
     ('a0000000-0000-4000-8000-000000000001', 'ann@example.com'),
     ('b0000000-0000-4000-8000-000000000002', 'ben@example.com');
@@ -25,6 +25,6 @@ RESET ROLE;
 CALL connector_pipeline.backfill('SELECT record FROM staging', 'b0000000-0000-4000-8000-000000000002', 100);
 DO $$
 BEGIN
-    ASSERT (SELECT count(*) = 990 AND count(DISTINCT owner_user_id) = 2 FROM recordings), 'it is not filled as it should be';
+    ASSERT (SELECT count(*) = 990 AND count(DISTINCT owner_user_id) = 2 FROM recordings), 'there should be 990 recordings of two owners';
 END
 $$;

@@ -1,10 +1,10 @@
--- A new database with the extension, as a superuser sets it up for the owner of the database.
+-- Installs the extension in a new database, as superuser, for the database owner.
 CREATE EXTENSION connector_pipeline;
 SELECT connector_pipeline.bootstrap_auth();
 SET ROLE app_owner;
 SELECT connector_pipeline.bootstrap();
 RESET ROLE;
--- What the application has added.
+-- Objects of the application.
 SET ROLE app_owner;
 ALTER TABLE recordings ADD COLUMN language text DEFAULT 'en';
 CREATE INDEX recordings_words ON recordings USING gin (to_tsvector('english', full_transcript));

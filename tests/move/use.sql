@@ -1,5 +1,5 @@
--- What a moved database has to answer: an old record is known, with the id it had; a new one is imported, into its vault;
--- a failed one is there to be retried.
+-- Checks skips, imports and retries in a moved database.
+-- An old record must be skipped with its id, a new record imported with its vault entry, and failed records retried.
 SELECT set_config('request.jwt.claims', '{"role": "authenticated", "sub": "a0000000-0000-4000-8000-000000000001"}', false);
 SET ROLE authenticated;
 BEGIN;

@@ -1,9 +1,9 @@
-// What is sent: big, many, and broken.
+// Tests large, numerous and invalid request bodies.
 
 import assert from "node:assert/strict";
 import { call, newUser, record, rest } from "./support.ts";
 
-Deno.test("a record of several megabytes is imported as it is", async () => {
+Deno.test("a record of several megabytes is imported unchanged", async () => {
   const ann = await newUser();
   const transcript = "Ann: größer, 大きい, 🎉.\n".repeat(200_000);
   const sent = record("big", { full_transcript: transcript, source_metadata: { words: Array(100_000).fill("word") } });
@@ -15,7 +15,7 @@ Deno.test("a record of several megabytes is imported as it is", async () => {
   assert.equal(stored?.source_metadata.words.length, 100_000);
 });
 
-Deno.test("a batch of 1,000 keeps its order, and says which failed", async () => {
+Deno.test("a batch of 1,000 returns results in order and marks those that failed", async () => {
   const ann = await newUser();
   const records = Array.from({ length: 1000 }, (_, n) => record(n, n % 100 === 7 ? { duration: -1 } : {}));
   const { data } = await ann.supabase.rpc("run_pipeline_batch", { p_records: records });
@@ -27,7 +27,7 @@ Deno.test("a batch of 1,000 keeps its order, and says which failed", async () =>
   ]);
 });
 
-Deno.test("an id that no number in JavaScript holds goes through as a string", async () => {
+Deno.test("an id too large for a JavaScript number is imported as a string", async () => {
   const ann = await newUser();
   for (const id of ["18446744073709551616", "18446744073709551617"]) {
     assert.equal((await ann.supabase.rpc("run_pipeline", { p_record: record(id) })).data.success, true);
@@ -64,7 +64,7 @@ for (const [what, body, status, code] of broken) {
   });
 }
 
-Deno.test("a NUL in one record refuses the whole batch: it has to be taken out before", async () => {
+Deno.test("a batch with a NUL in one record is refused, and imported after the NUL is removed", async () => {
   const ann = await newUser();
   const records = [record("a"), record("b", { title: "one\0two" }), record("c", { title: "half: \ud83c" })];
   const { status, body } = await call(ann.supabase, "run_pipeline_batch", { p_records: records.slice(0, 2) });
@@ -77,7 +77,7 @@ Deno.test("a NUL in one record refuses the whole batch: it has to be taken out b
 /** Text that PostgreSQL can store. */
 const storable = (text: string): string => text.replaceAll("\0", "").toWellFormed();
 
-Deno.test("numbers and nesting that break other readers are faults of the record alone", async () => {
+Deno.test("a record with huge numbers or deep nesting fails alone in its batch", async () => {
   const ann = await newUser();
   const deep = "[".repeat(5000) + "]".repeat(5000);
   const good = JSON.stringify(record("good"));

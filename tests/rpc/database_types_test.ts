@@ -1,5 +1,6 @@
-// typescript/database.types.ts, which is made from the tables and functions as bootstrap() makes them: by the library that
-// `supabase gen types` uses.
+// Compares typescript/database.types.ts with types generated from the database.
+//
+// The generator is the library that `supabase gen types` uses.
 
 import assert from "node:assert/strict";
 import { generateTypescript, sortGeneratorMetadata } from "@supabase/postgrest-typegen/generation";
@@ -19,7 +20,7 @@ async function typesOfDatabase(): Promise<string> {
   await using sql = database();
   const queries = { query: async (text: string) => ({ rows: [...await sql.unsafe(text)] }) };
   const schema = sortGeneratorMetadata(await introspect(queries, { includedSchemas: ["public"] }));
-  // Not with its own formatter, which would have to be a library of native code.
+  // The library's own formatter needs native code.
   return head + await generateTypescript(schema, { format: formatted });
 }
 
@@ -34,7 +35,7 @@ async function formatted(code: string): Promise<string> {
   return await output;
 }
 
-Deno.test("the types are those of the database", async () => {
+Deno.test("typescript/database.types.ts has the types of the database", async () => {
   const types = await typesOfDatabase();
   if (Deno.env.has("CONNECTOR_PIPELINE_GENERATE")) await Deno.writeTextFile(file, types);
   assert.equal(

@@ -1,4 +1,4 @@
-// The drop-in module: what connectors that were written for the old one rely on, and what is new in it.
+// Tests the drop-in module: the functions of the old TypeScript module, and the new ones.
 
 import assert from "node:assert/strict";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
@@ -20,7 +20,7 @@ import type { Database } from "../../typescript/database.types.ts";
 import { importVideo, importVideos, type Video } from "./old_connector.ts";
 import { anonKey, clientOf, database, jwt, newUser, project, service } from "./support.ts";
 
-/** A server that nobody listens at any more. */
+/** A client whose requests fail, as with a server that is down. */
 const unreachable = clientOf(anonKey, () => Promise.reject(new TypeError("connection refused")));
 
 const good: ConnectorRecord = {
@@ -46,7 +46,7 @@ async function recordingsOf(owner: string) {
   return await sql`SELECT * FROM recordings WHERE owner_user_id = ${owner} ORDER BY created_at`;
 }
 
-/** What is logged meanwhile. */
+/** Returns the warnings that are logged during `work`. */
 async function warningsOf(work: () => Promise<unknown>): Promise<string[]> {
   const warnings: string[] = [];
   const warn = console.warn;
@@ -74,7 +74,7 @@ Deno.test("a connector written for the old module imports each video once", asyn
   assert.equal(recording.source_metadata.channel.name, "Northwind");
 });
 
-Deno.test("a connector that checks, fetches and inserts fetches what is new alone", async () => {
+Deno.test("a connector that checks before it fetches fetches only new recordings", async () => {
   const user = await newUser();
   const fetched: string[] = [];
   const fetchCaptions = (id: string) => Promise.resolve(`${fetched.push(id)}`);
@@ -84,7 +84,7 @@ Deno.test("a connector that checks, fetches and inserts fetches what is new alon
   assert.deepEqual(fetched, [video.videoId]);
 });
 
-Deno.test("an old connector is told of failures as it was before", async () => {
+Deno.test("a connector written for the old module gets an error for a failed call", async () => {
   const user = await newUser();
   const stranger = await newUser();
   for (
@@ -99,7 +99,7 @@ Deno.test("an old connector is told of failures as it was before", async () => {
   assert.equal((await recordingsOf(user.id)).length, 0);
 });
 
-Deno.test("runPipeline gives the result of the database as it is", async () => {
+Deno.test("runPipeline returns the result of the database unchanged", async () => {
   const user = await newUser();
   const imported = await runPipeline(user.supabase, user.id, good);
   assert.deepEqual(imported, { success: true, recordingId: imported.recordingId });
@@ -119,9 +119,9 @@ Deno.test("runPipeline gives the result of the database as it is", async () => {
   assert.deepEqual([misspelt.success, misspelt.ignoredFields], [true, ["tittle"]]);
 });
 
-Deno.test("runPipeline never throws", async (t) => {
+Deno.test("runPipeline returns an error result for every failure and never throws", async (t) => {
   const user = await newUser();
-  const unspeakable = { toJSON: () => assert.fail("no JSON of this") };
+  const unserializable = { toJSON: () => assert.fail("no JSON of this") };
   const cycle = { ...good, source_metadata: {} as Record<string, unknown> };
   cycle.source_metadata.self = cycle;
   const table: [string, SupabaseClient, string, ConnectorRecord, string | undefined][] = [
@@ -129,10 +129,10 @@ Deno.test("runPipeline never throws", async (t) => {
     ["the JWT has expired", clientOf(jwt({ role: "authenticated", sub: user.id, exp: 1 })), user.id, good, "PGRST301"],
     ["the JWT is forged", clientOf("a.b.c"), user.id, good, "PGRST301"],
     ["nobody is signed in", clientOf(anonKey), user.id, good, "42501"],
-    ["the user is another", user.supabase, crypto.randomUUID(), good, "42501"],
-    ["the user is none", user.supabase, "me", good, "22P02"],
-    ["the record can't be sent", user.supabase, user.id, { ...good, source_metadata: unspeakable }, undefined],
-    ["the record goes round in a circle", user.supabase, user.id, cycle, undefined],
+    ["the user id is another user's", user.supabase, crypto.randomUUID(), good, "42501"],
+    ["the user id is not a uuid", user.supabase, "me", good, "22P02"],
+    ["the record can't be sent", user.supabase, user.id, { ...good, source_metadata: unserializable }, undefined],
+    ["the record refers to itself", user.supabase, user.id, cycle, undefined],
     ["the record is missing", user.supabase, user.id, undefined as unknown as ConnectorRecord, "PGRST202"],
   ];
   for (const [what, supabase, userId, record, code] of table) {
@@ -146,7 +146,7 @@ Deno.test("runPipeline never throws", async (t) => {
   }
 });
 
-Deno.test("checkDuplicate takes a recording for new where it can't look, and says so", async () => {
+Deno.test("checkDuplicate returns false with a warning if its query fails", async () => {
   const user = await newUser();
   const { id } = await insertRecording(user.supabase, user.id, good);
   assert.deepEqual(await checkDuplicate(user.supabase, user.id, "fathom", "a"), {
@@ -162,14 +162,14 @@ Deno.test("checkDuplicate takes a recording for new where it can't look, and say
   assert.match(warnings[0], /connection refused.*fathom a is taken for new/);
 });
 
-Deno.test("checkDuplicates gives what is known of many", async () => {
+Deno.test("checkDuplicates returns the recording ids of the imported keys", async () => {
   const user = await newUser();
   const { id } = await insertRecording(user.supabase, user.id, good);
   assert.deepEqual(await checkDuplicates(user.supabase, user.id, "fathom", ["b", "a", "a"]), new Map([["a", id]]));
   assert.deepEqual(await checkDuplicates(user.supabase, user.id, "fathom", []), new Map());
 });
 
-Deno.test("insertRecording throws, with what the database says", async () => {
+Deno.test("insertRecording throws a PipelineError with the code and message of the database", async () => {
   const user = await newUser();
   await insertRecording(user.supabase, user.id, good);
   await assert.rejects(insertRecording(user.supabase, user.id, good), (error: PipelineError) => {
@@ -185,7 +185,7 @@ Deno.test("insertRecording throws, with what the database says", async () => {
   await assert.rejects(insertRecording(unreachable, user.id, good), { code: undefined, status: 0 });
 });
 
-Deno.test("without a user, the owner is the one whose JWT the client sends", async () => {
+Deno.test("a call without a user id imports for the user of the JWT", async () => {
   const user = await newUser();
   const { recordingId } = await runPipeline(user.supabase, null, good);
   assert.deepEqual((await recordingsOf(user.id)).map(({ id }) => id), [recordingId]);
@@ -204,7 +204,7 @@ Deno.test("the service role imports for many owners at once", async () => {
   assert.deepEqual([(await recordingsOf(ann.id)).length, (await recordingsOf(ben.id)).length], [1, 1]);
 });
 
-Deno.test("keys without a value are the same as keys left out", async () => {
+Deno.test("keys with undefined or null are imported like absent keys", async () => {
   const user = await newUser();
   const empty = {
     duration: undefined,
@@ -220,7 +220,7 @@ Deno.test("keys without a value are the same as keys left out", async () => {
   assert.deepEqual(recording.source_metadata, { external_id: "a", host: null });
 });
 
-Deno.test("a date is as good as its text, and no date is refused", async () => {
+Deno.test("a Date is imported like its text, and an invalid Date fails", async () => {
   const user = await newUser();
   const at = (time: Date) => ({ ...good, recording_start_time: time as unknown as string });
   assert.equal((await runPipeline(user.supabase, user.id, at(new Date("2026-01-31T09:30:00.25Z")))).success, true);
@@ -229,7 +229,7 @@ Deno.test("a date is as good as its text, and no date is refused", async () => {
   assert.match(result.error!, /recording_start_time/);
 });
 
-Deno.test("what PostgreSQL can't store as text keeps no record out", async () => {
+Deno.test("NUL and half surrogate pairs in texts are replaced and the records imported", async () => {
   const user = await newUser();
   const cut = "\u{1F600}".slice(0, 1);
   const records = [
@@ -247,7 +247,7 @@ Deno.test("what PostgreSQL can't store as text keeps no record out", async () =>
   assert.equal((await runPipelineBatch(user.supabase, user.id, records)).skipped, 3);
 });
 
-Deno.test("a batch tells of each record, and keeps what failed to be tried again", async () => {
+Deno.test("a batch returns a result for each record and keeps the failed ones for a retry", async () => {
   const user = await newUser();
   const batch = await runPipelineBatch(user.supabase, user.id, [good, bad, good]);
   assert.deepEqual([batch.total, batch.imported, batch.skipped, batch.failed], [3, 1, 1, 1]);
@@ -260,14 +260,14 @@ Deno.test("a batch tells of each record, and keeps what failed to be tried again
   assert.equal((await retryFailedImports(user.supabase, null, { limit: 1 })).failed, 1);
 });
 
-Deno.test("a dry run of a batch leaves nothing", async () => {
+Deno.test("a dry run of a batch returns results and imports nothing", async () => {
   const user = await newUser();
   const batch = await runPipelineBatch(user.supabase, user.id, [good, bad], { dryRun: true });
   assert.deepEqual([batch.imported, batch.failed], [1, 1]);
   assert.equal((await recordingsOf(user.id)).length, 0);
 });
 
-Deno.test("a sync job counts its batches", async () => {
+Deno.test("a sync job returns the counts of its batches when finished", async () => {
   const user = await newUser();
   const job = await startSyncJob(user.supabase, user.id, "fathom", ["a", "bad"]);
   await runPipelineBatch(user.supabase, user.id, [good, bad, good], { syncJobId: job });
@@ -282,7 +282,7 @@ Deno.test("a sync job counts its batches", async () => {
   assert.equal((await finishSyncJob(user.supabase, broken, "the token has expired")).status, "failed");
 });
 
-Deno.test("a batch or a sync job that fails as a whole can't be taken for done", async (t) => {
+Deno.test("a batch or a sync job that fails as a whole throws a PipelineError", async (t) => {
   const user = await newUser();
   const nobody = crypto.randomUUID();
   const table: [string, () => Promise<unknown>, { code?: string; status: number }][] = [
@@ -303,7 +303,7 @@ Deno.test("a batch or a sync job that fails as a whole can't be taken for done",
   assert.equal((await recordingsOf(user.id)).length, 0);
 });
 
-Deno.test("an answer that is not the database's is no success", async () => {
+Deno.test("an answer that is empty or incomplete is an error", async () => {
   const proxy = clientOf(anonKey, () => Promise.resolve(new Response(null, { status: 204 })));
   const result = await runPipeline(proxy, crypto.randomUUID(), good);
   assert.deepEqual([result.success, result.error], [false, "run_pipeline: the answer is not the database's"]);
@@ -312,7 +312,7 @@ Deno.test("an answer that is not the database's is no success", async () => {
   await assert.rejects(runPipelineBatch(half, null, [good]), { name: "PipelineError" });
 });
 
-Deno.test("nor is an answer of something in between", async (t) => {
+Deno.test("an answer of a proxy in another format is an error", async (t) => {
   for (
     const [body, status] of [
       ...[["[]", 404], ["{}", 200], ["[]", 200], ["null", 200]] as const,
@@ -338,7 +338,7 @@ Deno.test("nor is an answer of something in between", async (t) => {
   }
 });
 
-Deno.test("two recordings whose ids differ in what can't be stored are never made one", async () => {
+Deno.test("records whose ids differ only in characters that can't be stored fail separately", async () => {
   const user = await newUser();
   await insertRecording(user.supabase, null, { ...good, external_id: "a\ufffdb" });
   const odd = ["talk \ud83c", "talk \ud83d", "a\0b"].map((external_id) => ({ ...good, external_id }));
@@ -379,7 +379,7 @@ Deno.test("two recordings whose ids differ in what can't be stored are never mad
   assert.equal((await recordingsOf(user.id)).length, 4);
 });
 
-Deno.test("a record whose id can't be stored leaves the others of its batch as they are", async () => {
+Deno.test("a record whose id can't be stored changes no other result of its batch", async () => {
   const user = await newUser();
   const spelledByItself = { toJSON: () => good } as unknown as ConnectorRecord;
   const others = [spelledByItself, null, "text", [1]] as ConnectorRecord[];
@@ -392,7 +392,7 @@ Deno.test("a record whose id can't be stored leaves the others of its batch as t
   assert.deepEqual((await errorsOf([...others, { ...good, external_id: "x\0" }])).slice(0, 4), expected);
 });
 
-Deno.test("two ids that can't be stored are never made one, wherever they come from", async () => {
+Deno.test("records whose ids come from toJSON() and can't be stored fail", async () => {
   const user = await newUser();
   const odd = ["a\0", "a\ud800"].map((external_id) => ({ ...good, external_id }));
   const spelledByThemselves = odd.map((record) => ({ toJSON: () => record }) as unknown as ConnectorRecord);
@@ -403,7 +403,7 @@ Deno.test("two ids that can't be stored are never made one, wherever they come f
   assert.equal((await recordingsOf(user.id)).length, 0);
 });
 
-Deno.test("a record whose id can't be stored is counted in its sync job", async () => {
+Deno.test("a record whose id can't be stored is counted as failed in its sync job", async () => {
   const user = await newUser();
   const job = await startSyncJob(user.supabase, null, "fathom", ["x\0", "a"]);
   await runPipelineBatch(user.supabase, null, [{ ...good, external_id: "x\0" }, good], { syncJobId: job });
@@ -411,7 +411,7 @@ Deno.test("a record whose id can't be stored is counted in its sync job", async 
   assert.deepEqual([status, message], ["completed_with_errors", "1 new, 0 skipped, 1 failed"]);
 });
 
-Deno.test("what can't be cleaned is an error of the database's, not one of JavaScript's", async () => {
+Deno.test("a record that can't be serialized or cleaned gives an error of the pipeline", async () => {
   const user = await newUser();
   const cut = { ...good, title: "so funny \ud83d" };
   let deep: object = {};
@@ -423,14 +423,14 @@ Deno.test("what can't be cleaned is an error of the database's, not one of JavaS
   }
 });
 
-Deno.test("an error of a gateway's that has no message is told as it is", async () => {
+Deno.test("an error of a gateway without a message is returned as its body", async () => {
   for (const body of ['{"error":"rate limited"}', '{"msg":"rate limited"}']) {
     const gateway = clientOf(anonKey, () => Promise.resolve(new Response(body, { status: 429 })));
     assert.match((await runPipeline(gateway, null, good)).error!, /^run_pipeline: .*rate limited/);
   }
 });
 
-Deno.test("checkDuplicates knows all of more ids than the API gives rows", async () => {
+Deno.test("checkDuplicates finds all keys among more ids than the API returns rows", async () => {
   const user = await newUser();
   const ids = Array.from({ length: 2100 }, (_, n) => `${n}`);
   await runPipelineBatch(user.supabase, null, [0, 999, 1000, 2099].map((n) => ({ ...good, external_id: `${n}` })));
@@ -452,13 +452,13 @@ Deno.test("the service role looks up, counts and retries for the user that it na
   assert.deepEqual(data, [{ id: job, progress_total: 2 }]);
 });
 
-Deno.test("an error has the details and the hint of the database", async () => {
+Deno.test("a PipelineError has the details and the hint of the database", async () => {
   const answer = { message: "m", code: "42P01", details: "the details", hint: "the hint" };
   const client = clientOf(anonKey, () => Promise.resolve(Response.json(answer, { status: 404 })));
   await assert.rejects(startSyncJob(client, null, "zoom"), { details: "the details", hint: "the hint", status: 404 });
 });
 
-Deno.test("any client of supabase-js 2 will do", async () => {
+Deno.test("the functions accept any client of supabase-js 2, typed or not", async () => {
   interface OtherDatabase {
     public: {
       Tables: Record<never, never>;
@@ -475,7 +475,7 @@ Deno.test("any client of supabase-js 2 will do", async () => {
   const typedForOther = createClient<OtherDatabase>(api.url, anonKey, options);
   const oldest = createOldestClient(api.url, anonKey, options);
   const oldestTyped = createOldestClient<Database>(api.url, anonKey, options);
-  // deno-lint-ignore no-explicit-any -- as many applications have it
+  // deno-lint-ignore no-explicit-any -- many applications have this type
   const any: SupabaseClient<any, "public", any> = untyped;
   const results = [
     await runPipeline(untyped, user.id, good),
@@ -484,7 +484,7 @@ Deno.test("any client of supabase-js 2 will do", async () => {
     await runPipeline(oldest, user.id, good),
     await runPipeline(oldestTyped, user.id, good),
     await runPipeline(any, user.id, good),
-    // As for an extension that is in another schema.
+    // An application calls like this if the extension is in another schema.
     await runPipeline(untyped.schema("public"), user.id, good),
   ];
   assert.deepEqual(results.map(({ success, skipped }) => success || skipped), Array(7).fill(true));

@@ -1,5 +1,4 @@
-// The examples as Supabase runs them: each copied as it says, and in a process of its own, which finds the project in its
-// environment.
+// Runs each example as Supabase does: in its own process, with the project in its environment.
 
 import assert from "node:assert/strict";
 import { Webhook } from "standardwebhooks";
@@ -8,23 +7,23 @@ import { anonKey, jwt, newUser, project, serviceKey, sockets } from "./support.t
 const sources = new URL("../../typescript/", import.meta.url).pathname;
 const functions = `${sockets}/functions`;
 
-/** Puts a function and the module where Supabase has them, with the import mended; gives its index.ts. */
+/** Copies a function and the module into Supabase's folders, adapts the import, returns index.ts. */
 async function copy(name: string): Promise<string> {
   for (const folder of ["_shared", name]) await Deno.mkdir(`${functions}/${folder}`, { recursive: true });
   for (const file of ["connector-pipeline.ts", "database.types.ts"]) {
     await Deno.writeTextFile(`${functions}/_shared/${file}`, await Deno.readTextFile(sources + file));
   }
-  // What has been downloaded for the tests is what is locked for them.
+  // Uses the tests' lock file: only modules in that file are in the cache.
   await Deno.writeTextFile(`${functions}/deno.lock`, await Deno.readTextFile(`${sources}../deno.lock`));
   for await (const { name: file } of Deno.readDir(`${sources}examples/${name}`)) {
     const source = await Deno.readTextFile(`${sources}examples/${name}/${file}`);
-    const mended = source.replace("../../connector-pipeline.ts", "../_shared/connector-pipeline.ts");
-    await Deno.writeTextFile(`${functions}/${name}/${file}`, mended);
+    const adapted = source.replace("../../connector-pipeline.ts", "../_shared/connector-pipeline.ts");
+    await Deno.writeTextFile(`${functions}/${name}/${file}`, adapted);
   }
   return `${functions}/${name}/index.ts`;
 }
 
-/** Serves a function. To be closed: `await using`. */
+/** Serves a function. Close it with `await using`. */
 async function serve(name: string, env: Record<string, string>) {
   const entry = await copy(name);
   const child = new Deno.Command(Deno.execPath(), {
@@ -59,7 +58,7 @@ async function serve(name: string, env: Record<string, string>) {
   };
 }
 
-Deno.test("file-upload imports as the user who calls", async () => {
+Deno.test("file-upload imports as the calling user and refuses anon", async () => {
   await using api = await project();
   await using server = await serve("file-upload", { SUPABASE_URL: api.url, SUPABASE_ANON_KEY: anonKey });
   const user = await newUser();
@@ -77,7 +76,7 @@ Deno.test("file-upload imports as the user who calls", async () => {
   assert.deepEqual(data, [{ owner_user_id: user.id, title: "talk.txt" }]);
 });
 
-Deno.test("fathom-webhook imports for its user, with the service key", async () => {
+Deno.test("fathom-webhook imports for its configured user with the service key", async () => {
   const user = await newUser();
   const secret = `whsec_${btoa("a secret of twenty-four b")}`;
   await using api = await project();
@@ -111,7 +110,7 @@ Deno.test("fathom-webhook doesn't start without its user or its secret", async (
   }
 });
 
-Deno.test("zoom-sync runs as the user who calls, and tells where Zoom can't be reached", async () => {
+Deno.test("zoom-sync runs as the calling user and answers 502 if Zoom can't be reached", async () => {
   await using api = await project();
   await using server = await serve("zoom-sync", { SUPABASE_URL: api.url, SUPABASE_ANON_KEY: anonKey });
   const user = await newUser();
@@ -123,7 +122,7 @@ Deno.test("zoom-sync runs as the user who calls, and tells where Zoom can't be r
     });
   const expired = await call(jwt({ role: "authenticated", sub: user.id, exp: 1 }));
   assert.deepEqual([expired.status, await expired.json()], [401, { error: "start_sync_job: JWT expired" }]);
-  // This process may speak to this machine alone, and so not to Zoom.
+  // The process may connect to 127.0.0.1 only, not to Zoom.
   const response = await call(user.token);
   const { status, problems } = await response.json();
   assert.deepEqual([response.status, status], [502, "failed"]);

@@ -1,4 +1,4 @@
-// The table of errors in the README: each of its codes is provoked here, and has the status that stands there.
+// Provokes each code of the README's table of errors and checks its HTTP status.
 
 import assert from "node:assert/strict";
 import {
@@ -8,11 +8,11 @@ import {
   clientOf,
   database,
   jwt,
-  meanwhile,
   newUser,
   record,
   rest,
   service,
+  whileChanged,
   whileInserting,
 } from "./support.ts";
 import { Postgrest } from "./postgrest.ts";
@@ -29,7 +29,7 @@ const send = async (body: string): Promise<Answer> => {
   return { status: answer.status, body: await answer.json() };
 };
 
-/** An insert where a statement of PL/pgSQL runs before it. */
+/** Calls insert_recording with a trigger that runs a PL/pgSQL statement first. */
 const insertWith = async (statement: string): Promise<Answer> => {
   let answer: Answer | undefined;
   await whileInserting(ann, statement, async () => {
@@ -40,20 +40,20 @@ const insertWith = async (statement: string): Promise<Answer> => {
 
 const raised = (code: string) => () => insertWith(`RAISE EXCEPTION 'raised by a test' USING ERRCODE = '${code}'`);
 
-/** An insert where the owner of the tables has taken something away. */
-const insertWithout = async (done: string, undone: string): Promise<Answer> => {
+/** Calls insert_recording after a change by the owner of the tables, and undoes the change. */
+const insertAfterChange = async (change: string, undo: string): Promise<Answer> => {
   let answer: Answer | undefined;
-  await meanwhile(done, undone, async () => {
-    answer = await insert("without");
+  await whileChanged(change, undo, async () => {
+    answer = await insert("after a change");
   });
   return answer!;
 };
 
-/** Two inserts by one connection that waits for a lock: the one that has none is answered first. */
-const insertBeside = async (): Promise<Answer> => {
+/** Sends two calls to a pool whose only connection waits for a lock; returns the first answer. */
+const insertWithoutFreeConnection = async (): Promise<Answer> => {
   const pool = { PGRST_DB_POOL: "1", PGRST_DB_POOL_ACQUISITION_TIMEOUT: "1" };
   await using api = new Postgrest("rpc", "public", pool);
-  await api.told("Schema cache loaded");
+  await api.logged("Schema cache loaded");
   const insertInto = (externalId: string) =>
     call(api.supabase(ann.token), "insert_recording", { p_record: record(externalId) });
   await using sql = database();
@@ -75,7 +75,7 @@ const provocations: Record<string, () => Promise<Answer>> = {
   "23503 409": () => call(service, "insert_recording", { p_record: record("x"), p_user_id: crypto.randomUUID() }),
   "23505 409": () => insert("known"),
   "23514 400": () =>
-    insertWithout(
+    insertAfterChange(
       `ALTER TABLE public.recordings ADD CONSTRAINT of_a_test CHECK (owner_user_id <> '${ann.id}') NOT VALID`,
       "ALTER TABLE public.recordings DROP CONSTRAINT of_a_test",
     ),
@@ -84,9 +84,9 @@ const provocations: Record<string, () => Promise<Answer>> = {
   "42501 403": () => insert("x", { p_user_id: ben.id }),
   "42501 401": () => call(anon, "insert_recording", { p_record: record("x") }),
   "42P01 404": () =>
-    insertWithout("ALTER TABLE public.recordings RENAME TO away", "ALTER TABLE public.away RENAME TO recordings"),
+    insertAfterChange("ALTER TABLE public.recordings RENAME TO away", "ALTER TABLE public.away RENAME TO recordings"),
   "42P10 400": () =>
-    insertWithout(
+    insertAfterChange(
       "DROP INDEX public.recordings_dedup_key",
       "SELECT connector_pipeline.bootstrap()",
     ),
@@ -99,7 +99,7 @@ const provocations: Record<string, () => Promise<Answer>> = {
   "54000 413": raised("54000"),
   "57P01 503": raised("57P01"),
   "P0002 500": raised("P0002"),
-  "PGRST003 504": insertBeside,
+  "PGRST003 504": insertWithoutFreeConnection,
   "53xxx 503": raised("53100"),
   "58xxx 500": raised("58030"),
   "XXxxx 500": raised("XX000"),
@@ -108,7 +108,7 @@ const provocations: Record<string, () => Promise<Answer>> = {
   "PGRST301 401": () => call(clientOf(jwt({ role: "authenticated", sub: ann.id, exp: 1 })), "get_import_counts"),
 };
 
-/** The rows of the table: each code with the status beside it. Those without one can't be had by HTTP. */
+/** Returns the codes of the table with their status. Codes without a status can't occur over HTTP. */
 function documented(readme: string): string[] {
   const table = readme.slice(readme.indexOf("### Errors"), readme.indexOf("### Failed records"));
   const rows = table.split("\n").filter((line) => line.startsWith("| ")).map((line) => line.split("|"));
@@ -117,13 +117,13 @@ function documented(readme: string): string[] {
   );
 }
 
-Deno.test("every code in the README's table of errors is provoked, and no other", async () => {
+Deno.test("the README's table of errors lists exactly the codes that are tested", async () => {
   const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
   assert.deepEqual(documented(readme).sort(), Object.keys(provocations).sort());
 });
 
 for (const [expected, provoke] of Object.entries(provocations)) {
-  Deno.test(`${expected}, as the README has it`, async () => {
+  Deno.test(`code and status ${expected} are answered as the README says`, async () => {
     const { status, body } = await provoke();
     const { code, message } = body as { code: string; message: string };
     const [documentedCode, documentedStatus] = expected.split(" ");
@@ -133,7 +133,7 @@ for (const [expected, provoke] of Object.entries(provocations)) {
   });
 }
 
-Deno.test("a code that an application has invented is named in the details", async () => {
+Deno.test("a SQLSTATE that PostgreSQL does not define is named in the details", async () => {
   const { body } = await insertWith("RAISE EXCEPTION 'quota' USING ERRCODE = 'QUOTA', DETAIL = 'Three a day.'");
   assert.deepEqual(body, { code: "P0001", message: "quota", details: "SQLSTATE QUOTA. Three a day.", hint: null });
 });

@@ -1,5 +1,6 @@
-// The example typescript/examples/fathom-webhook, with a meeting as Fathom sends it, signed by the library that Fathom's own
-// SDK checks signatures with.
+// Tests the example typescript/examples/fathom-webhook with a meeting as Fathom sends it.
+//
+// The tests sign with the library that Fathom's own SDK uses to verify signatures.
 
 import assert from "node:assert/strict";
 import { Webhook } from "standardwebhooks";
@@ -33,7 +34,7 @@ function request({ body = meeting, headers = {}, at = new Date(), secret: key = 
 
 const changed = (changes: Record<string, unknown>) => JSON.stringify({ ...JSON.parse(meeting), ...changes });
 
-/** What is logged, for whoever runs the function, is of no interest here. */
+/** Runs the function and discards what it logs. */
 async function receive(request: Request, supabase: typeof service, owner: string): Promise<Response> {
   const error = console.error;
   console.error = () => {};
@@ -44,7 +45,7 @@ async function receive(request: Request, supabase: typeof service, owner: string
   }
 }
 
-Deno.test("a meeting is imported when Fathom says that it is ready, once however often it says so", async () => {
+Deno.test("a meeting is imported once, however often Fathom sends it", async () => {
   const user = await newUser();
   const first = await receive(request(), service, user.id);
   const { recordingId } = await first.json();
@@ -75,7 +76,7 @@ Deno.test("a meeting is imported when Fathom says that it is ready, once however
   assert.equal(recording.source_metadata.transcript, undefined);
 });
 
-Deno.test("a meeting that comes in pieces is read as a whole, wherever they are cut", async () => {
+Deno.test("a meeting whose body arrives byte by byte is imported unchanged", async () => {
   const user = await newUser();
   const whole = request();
   const bytes = new Uint8Array(await whole.clone().arrayBuffer());
@@ -86,7 +87,7 @@ Deno.test("a meeting that comes in pieces is read as a whole, wherever they are 
   assert.match(recording.full_transcript, /“Größe” matters 🙂\.$/);
 });
 
-Deno.test("a meeting without a transcript is imported without one", async () => {
+Deno.test("a meeting without a transcript is imported with an empty transcript", async () => {
   const user = await newUser();
   const body = changed({ transcript: null, default_summary: null, meeting_title: null });
   assert.equal((await receive(request({ body }), service, user.id)).status, 200);
@@ -94,7 +95,7 @@ Deno.test("a meeting without a transcript is imported without one", async () => 
   assert.deepEqual([recording.title, recording.full_transcript], ["Quarterly Business Review", ""]);
 });
 
-Deno.test("what Fathom has not signed, or not now, is refused", async (t) => {
+Deno.test("a request with an invalid signature or an old timestamp is refused with 401", async (t) => {
   const user = await newUser();
   const good = request().headers.get("webhook-signature")!;
   const table: [string, Changes][] = [
@@ -120,21 +121,21 @@ Deno.test("what Fathom has not signed, or not now, is refused", async (t) => {
   assert.equal(count, 0);
 });
 
-Deno.test("one good signature of several will do", async () => {
+Deno.test("a request with several signatures is accepted if one is valid", async () => {
   const user = await newUser();
   const signature = `v1,${btoa("an old secret's")} v2,x ${request().headers.get("webhook-signature")}`;
   assert.equal((await receive(request({ headers: { "webhook-signature": signature } }), service, user.id)).status, 200);
 });
 
-Deno.test("a meeting that is refused is kept, and Fathom need not send it again", async (t) => {
+Deno.test("a meeting that the pipeline refuses is kept as a failure and answered with 200", async (t) => {
   const table: [string, Record<string, unknown>, RegExp][] = [
     ["no date", { recording_start_time: "2026-03-02" }, /recording_start_time/],
     ["no id", { recording_id: undefined }, /external_id/],
     ["ends before it begins", { recording_end_time: "2026-03-01T00:00:00Z" }, /duration/],
     ["no title", { title: undefined, meeting_title: undefined }, /title/],
-    ["an id that is none", { recording_id: {} }, /external_id/],
+    ["an id of another type", { recording_id: {} }, /external_id/],
     ["an id that JavaScript has rounded", { recording_id: 2 ** 53 }, /external_id/],
-    ["a transcript that is none", { transcript: {} }, /full_transcript/],
+    ["a transcript of another type", { transcript: {} }, /full_transcript/],
   ];
   for (const [what, changes, error] of table) {
     await t.step(what, async () => {
@@ -150,7 +151,7 @@ Deno.test("a meeting that is refused is kept, and Fathom need not send it again"
   }
 });
 
-Deno.test("a meeting that the database did not take is asked for again", async (t) => {
+Deno.test("a meeting that the database can't import now is answered with 503, so that Fathom sends it again", async (t) => {
   const user = await newUser();
   const table: [string, typeof service][] = [
     ["the database is down", clientOf(anonKey, () => Promise.reject(new TypeError("connection refused")))],
@@ -162,7 +163,7 @@ Deno.test("a meeting that the database did not take is asked for again", async (
   assert.equal((await receive(request(), service, user.id)).status, 200);
 });
 
-Deno.test("two ids that JavaScript takes for one number are two meetings", async () => {
+Deno.test("two ids that JavaScript reads as the same number are imported as two meetings", async () => {
   const user = await newUser();
   for (const recording_id of ["18446744073709551616", "18446744073709551617"]) {
     const answer = await (await receive(request({ body: changed({ recording_id }) }), service, user.id)).json();
@@ -170,7 +171,7 @@ Deno.test("two ids that JavaScript takes for one number are two meetings", async
   }
 });
 
-Deno.test("lines without a speaker or a text keep no meeting out", async () => {
+Deno.test("a meeting with transcript lines without a speaker or text is imported", async () => {
   const user = await newUser();
   const transcript = [{ speaker: null, text: "hello" }, null, { speaker: {} }, {
     speaker: { display_name: "Ann" },
@@ -181,7 +182,7 @@ Deno.test("lines without a speaker or a text keep no meeting out", async () => {
   assert.deepEqual(data, [{ full_transcript: "?: hello\n?: \n?: \nAnn: !" }]);
 });
 
-Deno.test("a meeting that is refused and could not be kept is asked for again", async () => {
+Deno.test("a meeting that is refused and could not be kept is answered with 503", async () => {
   const user = await newUser();
   const refused = request({ body: changed({ recording_start_time: "2026-03-02" }) });
   await whileNothingIsKept(async () => {
@@ -189,7 +190,7 @@ Deno.test("a meeting that is refused and could not be kept is asked for again", 
   });
 });
 
-Deno.test("what is too large for a meeting is not looked at, and no more than a few signatures are", async () => {
+Deno.test("a request of more than 10 MB or with many signatures is refused", async () => {
   const user = await newUser();
   const large = request({ body: changed({ padding: "x".repeat(10 * 1024 * 1024) }) });
   assert.equal((await receive(large, service, user.id)).status, 413);
@@ -197,7 +198,7 @@ Deno.test("what is too large for a meeting is not looked at, and no more than a 
   assert.equal((await receive(request({ headers: { "webhook-signature": signature } }), service, user.id)).status, 401);
 });
 
-Deno.test("what is signed and no meeting is told apart", async () => {
+Deno.test("a signed request that is not a meeting is refused with 400, a GET with 405", async () => {
   const user = await newUser();
   for (const body of ["hello", "null", "[]", '"meeting"']) {
     assert.equal((await receive(request({ body }), service, user.id)).status, 400);

@@ -1,4 +1,4 @@
-// The example typescript/examples/file-upload.
+// Tests the example typescript/examples/file-upload.
 
 import assert from "node:assert/strict";
 import { importUpload } from "../../typescript/examples/file-upload/import-upload.ts";
@@ -13,7 +13,7 @@ function upload(file: BlobPart, fields: Record<string, string> = {}, name = "boa
   return new Request("http://127.0.0.1/file-upload", { method: "POST", body: form });
 }
 
-Deno.test("an uploaded transcript is imported once, whatever the file is called the next time", async () => {
+Deno.test("a transcript uploaded again under another file name is skipped", async () => {
   const user = await newUser();
   const fields = { title: "Board meeting, Q4", recorded_at: "2026-01-22T13:00:00Z" };
   const first = await importUpload(upload(transcript, fields), user.supabase);
@@ -37,13 +37,13 @@ Deno.test("an uploaded transcript is imported once, whatever the file is called 
   });
 });
 
-Deno.test("an upload is its user's own: another has it anew", async () => {
+Deno.test("the same transcript uploaded by two users is imported for each", async () => {
   for (const user of [await newUser(), await newUser()]) {
     assert.equal((await importUpload(upload(transcript), user.supabase)).status, 201);
   }
 });
 
-Deno.test("without a title and a date, the file's name and the time of the upload do", async () => {
+Deno.test("an upload without a title and a date gets the file name and the current time", async () => {
   const user = await newUser();
   const before = Date.now();
   await importUpload(upload(transcript, { title: "" }), user.supabase);
@@ -52,7 +52,7 @@ Deno.test("without a title and a date, the file's name and the time of the uploa
   assert.ok(Date.parse(recording.recording_start_time) >= before);
 });
 
-Deno.test("what can't be a transcript is refused, and told why", async (t) => {
+Deno.test("an upload that can't be a transcript is refused with a status and an error", async (t) => {
   const user = await newUser();
   const table: [string, Request, number][] = [
     ["a recording", upload(new Uint8Array([0x49, 0x44, 0x33, 0xff, 0xfb])), 415],
@@ -70,12 +70,12 @@ Deno.test("what can't be a transcript is refused, and told why", async (t) => {
       assert.ok((await response.json()).error);
     });
   }
-  // The one with a bad date was a record: it is kept, and the transcript with it.
+  // The upload with an invalid date was a record: the failure is kept with its transcript.
   const { data: failures } = await user.supabase.from("import_failures").select("record").throwOnError();
   assert.deepEqual(failures.map(({ record }) => record.full_transcript), [transcript]);
 });
 
-Deno.test("who is not signed in, or no longer, imports nothing", async (t) => {
+Deno.test("an upload without a valid session or database imports nothing and answers an error", async (t) => {
   const user = await newUser();
   const table: [string, ReturnType<typeof clientOf>, number][] = [
     ["anon", clientOf(anonKey), 401],
@@ -90,7 +90,7 @@ Deno.test("who is not signed in, or no longer, imports nothing", async (t) => {
   }
 });
 
-Deno.test("a page of another origin may send a file, and sees what became of it", async () => {
+Deno.test("a page of another origin may upload a file and read the answer", async () => {
   const user = await newUser();
   for (const request of [new Request("http://127.0.0.1/", { method: "OPTIONS" }), upload(transcript), upload("\0")]) {
     const { headers } = await importUpload(request, user.supabase);

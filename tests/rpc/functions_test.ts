@@ -1,4 +1,4 @@
-// Every function of the contract, called by everyone who may have a key: what comes back, and with which HTTP status.
+// Tests the HTTP status and answer of every function for each kind of caller.
 
 import assert from "node:assert/strict";
 import {
@@ -17,9 +17,9 @@ import {
 
 const ann = await newUser();
 const ben = await newUser();
-/** A signed-in user's JWT without a user in it. */
+/** A caller with a JWT of role authenticated without a subject. */
 const nobody = clientOf(jwt({ role: "authenticated" }));
-/** One whose user is no uuid. */
+/** A caller with a JWT whose subject is not a uuid. */
 const odd = clientOf(jwt({ role: "authenticated", sub: "seven" }));
 const callers = { anon, ann: ann.supabase, ben: ben.supabase, nobody, odd, service };
 
@@ -66,7 +66,7 @@ const skipped = { success: false, skipped: true, recordingId: known };
 const duplicate = { isDuplicate: true, existingRecordingId: known };
 const emptyBatch = { total: 0, imported: 0, skipped: 0, failed: 0, results: [] };
 
-// What is called, by whom, with what; the status and the body that it has to give.
+// Lists caller, arguments, expected status, expected body.
 type Case = [keyof typeof callers, Record<string, unknown>, number, unknown];
 
 const cases: Record<string, Case[]> = {
@@ -101,7 +101,7 @@ const cases: Record<string, Case[]> = {
       code: "22004",
       error: "p_record is NULL. Pass a value for p_record.",
     }],
-    // undefined is no value in JSON: a call without the argument, which no function takes.
+    // JSON has no undefined, so the call has no argument.
     ["ann", { p_record: undefined }, 404, { ...noFunction, hint: null }],
     ["ann", { record: record("x") }, 404, {
       ...noFunction,
@@ -183,7 +183,7 @@ const cases: Record<string, Case[]> = {
     ["ann", { p_user_id: null, p_source_app: "fathom", p_external_id: "known" }, 200, duplicate],
     ["ann", { p_user_id: null, p_source_app: "zoom", p_external_id: "known" }, 200, { isDuplicate: false }],
     ["service", { p_user_id: ann.id, p_source_app: "fathom", p_external_id: "known" }, 200, duplicate],
-    // Not for others to know.
+    // Another user must not see whether the key exists.
     ["ben", { p_user_id: ann.id, p_source_app: "fathom", p_external_id: "known" }, 200, { isDuplicate: false }],
     ["service", { p_user_id: null, p_source_app: "fathom", p_external_id: "known" }, 400, noOwner],
     ["ann", { p_user_id: null, p_source_app: null, p_external_id: "known" }, 400, isNull("p_source_app")],
@@ -271,7 +271,7 @@ const cases: Record<string, Case[]> = {
     }],
   ],
   retry_failed_imports: [
-    // What the batches above have left.
+    // The batches above have left one failure.
     ["ann", {}, 200, {
       total: 1,
       imported: 0,
@@ -300,7 +300,7 @@ for (const [name, rows] of Object.entries(cases)) {
     });
   }
 
-  Deno.test(`${name} is not for those who are not signed in`, async () => {
+  Deno.test(`${name} by anon is refused with 401`, async () => {
     const [, args] = rows.find(([, , status]) => status === 200)!;
     assert.deepEqual(await call(anon, name, args), {
       status: 401,
@@ -319,7 +319,7 @@ const byGet: Record<string, Case[]> = {
       { external_id: "known", is_duplicate: true, existing_recording_id: known },
       { external_id: "other", is_duplicate: false, existing_recording_id: null },
     ]],
-    // supabase-js joins them with commas, whatever is in them.
+    // supabase-js joins the ids with commas and does not quote an id with a comma.
     ["ann", { p_user_id: ann.id, p_source_app: "fathom", p_external_ids: ["a,known"] }, 200, [
       { external_id: "a", is_duplicate: false, existing_recording_id: null },
       { external_id: "known", is_duplicate: true, existing_recording_id: known },
@@ -329,7 +329,7 @@ const byGet: Record<string, Case[]> = {
     ["ben", {}, 200, [{ source_app: "fathom", call_count: 1 }]],
     ["ben", { p_user_id: undefined }, 200, [{ source_app: "fathom", call_count: 1 }]],
     ["service", { p_user_id: ben.id }, 200, [{ source_app: "fathom", call_count: 1 }]],
-    // A query string knows no null.
+    // A query string can't express null.
     ["ben", { p_user_id: null }, 400, { ...noUuid, message: 'invalid input syntax for type uuid: "null"' }],
   ],
 };
@@ -342,26 +342,26 @@ for (const [name, rows] of Object.entries(byGet)) {
   }
 }
 
-Deno.test("an answer of check_duplicates can be filtered like a table", async () => {
+Deno.test("the rows of check_duplicates can be filtered like a table's", async () => {
   const asked = { p_user_id: null, p_source_app: "fathom", p_external_ids: ["known", "other"] };
   const { data } = await ann.supabase.rpc("check_duplicates", asked).eq("is_duplicate", false);
   assert.deepEqual(data, [{ external_id: "other", is_duplicate: false, existing_recording_id: null }]);
 });
 
-Deno.test("of more ids than the API gives rows check_duplicates tells the first", async () => {
+Deno.test("check_duplicates with more ids than the API returns rows answers the first 1,000", async () => {
   const ids = Array.from({ length: 1001 }, (_, n) => `${n}`);
   const asked = { p_user_id: null, p_source_app: "fathom", p_external_ids: ids };
   const { data, count } = await ann.supabase.rpc("check_duplicates", asked, { count: "exact" });
   assert.deepEqual([data.length, count], [1000, 1001]);
 });
 
-Deno.test("the API shows the functions of the contract and no other", async () => {
+Deno.test("the API exposes the functions of the contract and no others", async () => {
   const description = await (await rest("", serviceKey)).json();
   const shown = Object.keys(description.paths).filter((path) => path.startsWith("/rpc/")).map((path) => path.slice(5));
   assert.deepEqual(shown.sort(), Object.keys(cases).sort());
 });
 
-Deno.test("administration can't be called", async () => {
+Deno.test("administration functions can't be called over HTTP", async () => {
   for (const name of ["bootstrap", "bootstrap_auth", "duplicates", "merge_duplicates", "backfill"]) {
     assert.equal((await call(service, name)).status, 404);
     const { status, error } = await service.schema("connector_pipeline").rpc(name);

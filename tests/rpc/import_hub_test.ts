@@ -1,4 +1,4 @@
-// What a page shows of a user's imports: one call each, under row-level security. README.md has the same calls.
+// Tests the calls of a page that shows a user's imports, as in README.md.
 
 import assert from "node:assert/strict";
 import {
@@ -32,7 +32,7 @@ async function hub({ supabase }: User) {
   return { sources: sources.data!, counts: counts.data, lastRun: lastRun.data, failures: failures.data! };
 }
 
-/** Ann's bank of business, which a user may be let into. */
+/** Makes a business bank; `letIn` makes a user a member. */
 async function newBank(): Promise<{ id: string; letIn(user: User): Promise<void> }> {
   const { data: { id } } = await service.from("banks").insert({ name: "Northwind", type: "business" }).select().single()
     .throwOnError();
@@ -50,11 +50,11 @@ async function syncRun({ supabase }: User, records: Record<string, unknown>[]) {
   return await finishSyncJob(supabase, job);
 }
 
-Deno.test("a user who has imported nothing has an empty hub", async () => {
+Deno.test("the hub of a user without imports is empty", async () => {
   assert.deepEqual(await hub(await newUser()), { sources: [], counts: [], lastRun: null, failures: [] });
 });
 
-Deno.test("the hub shows sources, counts, the last run, and what failed in it", async () => {
+Deno.test("the hub shows sources, counts, the last run and its failures", async () => {
   const user = await newUser();
   const bank = await newBank();
   await user.supabase.from("import_sources").upsert(
@@ -87,7 +87,7 @@ Deno.test("the hub shows sources, counts, the last run, and what failed in it", 
   assert.match(error, /bank/);
 });
 
-Deno.test("the retry of the hub imports what can be imported by then, and takes it off the list", async () => {
+Deno.test("a retry in the hub imports the records that succeed now and removes their failures", async () => {
   const user = await newUser();
   const bank = await newBank();
   await syncRun(user, [record("locked", { bank_id: bank.id }), record("bad", { duration: -1 })]);
@@ -101,7 +101,7 @@ Deno.test("the retry of the hub imports what can be imported by then, and takes 
   assert.deepEqual(failures.map(({ external_id }) => external_id), ["bad"]);
 });
 
-Deno.test("what will never do is dismissed, and what a source sends off is stopped", async () => {
+Deno.test("a user can delete a failure and deactivate a source in the hub", async () => {
   const user = await newUser();
   await syncRun(user, [record("bad", { duration: -1 })]);
   await user.supabase.from("import_failures").delete().eq("external_id", "bad").throwOnError();
@@ -110,7 +110,7 @@ Deno.test("what will never do is dismissed, and what a source sends off is stopp
   assert.deepEqual([sources[0].is_active, failures], [false, []]);
 });
 
-Deno.test("nobody sees, retries or dismisses what is another's", async () => {
+Deno.test("the hub lets no user see, retry or delete another user's imports", async () => {
   const [ann, ben] = [await newUser(), await newUser()];
   const bank = await newBank();
   await syncRun(ann, [record("a"), record("locked", { bank_id: bank.id })]);

@@ -1,4 +1,4 @@
-// The tables that an import hub reads and writes through .from(), under row-level security.
+// Tests the tables that an import hub reads and writes through .from(), under row-level security.
 
 import assert from "node:assert/strict";
 import { anon, anonKey, newUser, record, rest, service, serviceKey, type User } from "./support.ts";
@@ -27,7 +27,7 @@ Deno.test("a user connects a source, changes it by upsert and by update, and dis
   assert.deepEqual((await sources.select()).data, []);
 });
 
-Deno.test("a finished sync run stamps the source that is connected", async () => {
+Deno.test("finish_sync_job sets last_sync_at and error_message of the connected source", async () => {
   const ann = await newUser();
   await connect(ann, { source_app: "fathom", account_email: "ann@example.com" });
   const { data: job } = await ann.supabase.rpc("start_sync_job", { p_source_app: "fathom" });
@@ -39,7 +39,7 @@ Deno.test("a finished sync run stamps the source that is connected", async () =>
   assert.notEqual(data?.last_sync_at, null);
 });
 
-Deno.test("sources of others are neither seen nor changed", async () => {
+Deno.test("import_sources of another user can be neither read nor changed", async () => {
   const ann = await newUser();
   const ben = await newUser();
   await connect(ann);
@@ -58,7 +58,7 @@ Deno.test("sources of others are neither seen nor changed", async () => {
   ) {
     assert.deepEqual([written.status, written.error?.code], [403, "42501"]);
   }
-  // Nor is one's own given away.
+  // A user can't give its own row to another user either.
   await connect(ben);
   const given = await sources.update({ user_id: ann.id }).eq("user_id", ben.id);
   assert.deepEqual([given.status, given.error?.code], [403, "42501"]);
@@ -67,7 +67,7 @@ Deno.test("sources of others are neither seen nor changed", async () => {
   assert.deepEqual(data, [{ source_app: "zoom", is_active: true }]);
 });
 
-Deno.test("who is not signed in reads and writes no table", async () => {
+Deno.test("anon can read and write no table", async () => {
   const tables = ["import_sources", "sync_jobs", "import_failures", "recordings", "vault_entries", "banks", "vaults"];
   for (const table of [...tables, "bank_memberships", "vault_memberships"]) {
     const id = crypto.randomUUID();
@@ -84,7 +84,7 @@ Deno.test("who is not signed in reads and writes no table", async () => {
   }
 });
 
-Deno.test("users see the recordings, jobs and failures that are theirs", async () => {
+Deno.test("a user sees only its own recordings, entries, jobs, failures and bank", async () => {
   const ann = await newUser();
   const ben = await newUser();
   for (const [user, id] of [[ann, "of Ann"], [ben, "of Ben"]] as const) {
@@ -108,13 +108,13 @@ Deno.test("users see the recordings, jobs and failures that are theirs", async (
   });
 });
 
-Deno.test("source_metadata_ordered has external_id first, in the text of the body", async () => {
+Deno.test("source_metadata_ordered has external_id first in the text of the answer", async () => {
   const ann = await newUser();
   await ann.supabase.rpc("run_pipeline", {
     p_record: record("x", { source_metadata: { url: "https://a.example", a: 1 } }),
   });
   const body = await (await rest("recordings?select=*,source_metadata_ordered", ann.token)).text();
-  // jsonb has short keys first.
+  // jsonb stores shorter keys first.
   assert.match(body, /"source_metadata":\{"a": 1, "url": "https:\/\/a\.example", "external_id": "x"\}/);
   assert.match(body, /"source_metadata_ordered":\{"external_id": "x", "a": 1, "url": "https:\/\/a\.example"\}/);
   const asked = "recordings?select=source_metadata_ordered&source_metadata->>external_id=eq.x&owner_user_id=eq.";

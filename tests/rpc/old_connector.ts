@@ -1,5 +1,6 @@
-// A connector as it was written for the TypeScript module that the extension takes the place of. Nothing in it knows of the
-// database: only its import has changed, from "../_shared/connector-pipeline.ts".
+// Imports videos like a connector written for the TypeScript module that the extension replaces.
+//
+// The connector has no code for the database. Only its import was changed, from "../_shared/connector-pipeline.ts".
 
 import type { SupabaseClient } from "@supabase/supabase-js";
 import {
@@ -35,7 +36,7 @@ function toRecord(video: Video): ConnectorRecord {
   };
 }
 
-/** All stages at once: what most connectors do. */
+/** Runs all stages with one call for each video, as most connectors do. */
 export async function importVideos(supabase: SupabaseClient, userId: string, videos: Video[]) {
   const counts = { synced: 0, skipped: 0, failed: 0 };
   const failures: { id: string; error: string }[] = [];
@@ -51,7 +52,7 @@ export async function importVideos(supabase: SupabaseClient, userId: string, vid
   return { ...counts, failures };
 }
 
-/** One stage after the other: what a connector does that fetches a transcript for what is new alone. */
+/** Checks, fetches and inserts one video, so that only new videos are fetched. */
 export async function importVideo(
   supabase: SupabaseClient,
   userId: string,

@@ -1,9 +1,9 @@
-// A database and a PostgREST of a test's own.
+// Makes a database and a PostgREST for a single test.
 
 import type { SupabaseClient } from "@supabase/supabase-js";
 import { clientOf, database, fetchThrough, sockets } from "./support.ts";
 
-/** A new database with the extension in a schema, made by a superuser as on Supabase, and a user in it. */
+/** Makes a database with a user and the extension, installed by a superuser as on Supabase. */
 export async function newDatabase(name: string, schema: string): Promise<{ user: string }> {
   await using maintenance = database("postgres");
   await maintenance`DROP DATABASE IF EXISTS ${maintenance(name)} WITH (FORCE)`;
@@ -17,13 +17,13 @@ export async function newDatabase(name: string, schema: string): Promise<{ user:
   return { user };
 }
 
-/** What the owner of the database does once. */
+/** Calls bootstrap() as the owner of the database. */
 export async function bootstrap(name: string): Promise<void> {
   await using owner = database(name, "app_owner");
   await owner`SELECT connector_pipeline.bootstrap()`;
 }
 
-/** A PostgREST for one test, to be closed with `await using`. */
+/** A PostgREST for one test. Close it with `await using`. */
 export class Postgrest implements AsyncDisposable {
   #socket = `${sockets}/postgrest-of-test`;
   #program: Deno.ChildProcess;
@@ -40,16 +40,16 @@ export class Postgrest implements AsyncDisposable {
       stdin: "null",
       stdout: "null",
       stderr: "piped",
-      // Whoever waits for a line of the log that doesn't come is told of its end.
+      // Ends the process, so that a wait for a log line that doesn't come fails.
       signal: AbortSignal.timeout(20_000),
     }).spawn();
     this.#log = this.#program.stderr.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
   }
 
-  /** Waits for a line of the log that has not been waited for yet. */
-  async told(what: string): Promise<void> {
-    for (let text = await this.#log.next(); !text.value?.includes(what); text = await this.#log.next()) {
-      if (text.done) throw new Error(`PostgREST has ended without ${what}`);
+  /** Waits for the next log line that contains a text. */
+  async logged(part: string): Promise<void> {
+    for (let text = await this.#log.next(); !text.value?.includes(part); text = await this.#log.next()) {
+      if (text.done) throw new Error(`PostgREST ended and has not logged ${part}`);
     }
   }
 
@@ -61,7 +61,7 @@ export class Postgrest implements AsyncDisposable {
     try {
       this.#program.kill("SIGTERM");
     } catch (error) {
-      // It has ended already.
+      // The process has ended already.
       if (!(error instanceof TypeError)) throw error;
     }
     await this.#program.status;

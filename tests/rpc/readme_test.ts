@@ -1,18 +1,18 @@
-// The TypeScript in the README's section on RPC, run as it stands there.
+// Runs the TypeScript snippets in the README's section on RPC.
 
 import assert from "node:assert/strict";
 import { anonKey, newUser, project, record, serviceKey } from "./support.ts";
 
 const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
 
-/** The block of TypeScript that a sentence of the README leads to. */
+/** Returns the block of TypeScript after a sentence of the README. */
 function snippet(sentence: string): string {
   const block = readme.slice(readme.indexOf(sentence)).match(/```ts\n(.*?)```/s);
   if (!readme.includes(sentence) || block === null) throw new Error(`the README has no snippet after "${sentence}"`);
   return block[1];
 }
 
-/** Runs a snippet with what it takes for given; answers the named variables and what it has written to the console. */
+/** Runs a snippet with given variables; returns the named variables and the console's lines. */
 async function run(sentence: string, given: Record<string, unknown>, names: string[]) {
   const lines = snippet(sentence).split("\n");
   const written: string[] = [];
@@ -29,7 +29,7 @@ async function run(sentence: string, given: Record<string, unknown>, names: stri
   return { ...values, written };
 }
 
-/** What an edge function finds in its environment, while `work` runs. */
+/** Sets the environment variables of an edge function while `work` runs. */
 async function inProject(work: (url: string) => Promise<void>): Promise<void> {
   await using supabase = project();
   Deno.env.set("SUPABASE_URL", supabase.url);
@@ -38,7 +38,7 @@ async function inProject(work: (url: string) => Promise<void>): Promise<void> {
   await work(supabase.url);
 }
 
-// A client refreshes its session every now and then, for as long as the program runs.
+// A client that a snippet makes refreshes its session by a timer that never ends.
 const withItsOwnClient = { sanitizeOps: false, sanitizeResources: false };
 
 const meeting = {
@@ -75,7 +75,7 @@ Deno.test("README: a webhook imports with the service key", withItsOwnClient, as
   assert.equal((await ann.supabase.from("recordings").select()).data?.length, 1);
 });
 
-Deno.test("README: a sync run ends in the sentence that stands there", async () => {
+Deno.test("README: a sync run writes the message that the README shows", async () => {
   const ann = await newUser();
   await ann.supabase.rpc("run_pipeline_batch", { p_records: [0, 1, 2].map((id) => record(id)) });
   const records = [...Array.from({ length: 11 }, (_, id) => record(id)), record("bad", { duration: -1 })];
@@ -87,17 +87,17 @@ Deno.test("README: a sync run ends in the sentence that stands there", async () 
   assert.deepEqual(data, [{ external_id: "bad", attempts: 2 }]);
 });
 
-Deno.test("README: only what is new has to be fetched", async () => {
+Deno.test("README: check_duplicates leaves only new ids to fetch", async () => {
   const ann = await newUser();
   await ann.supabase.rpc("run_pipeline", { p_record: record("1") });
-  // More than the API gives rows.
+  // The API returns fewer rows than there are ids.
   const ids = Array.from({ length: 1500 }, (_, id) => `${id + 1}`);
   const given = { supabase: ann.supabase, userId: ann.id, ids };
   const { unknown } = await run("so that only that is fetched:", given, ["unknown"]);
   assert.deepEqual(unknown, ids.slice(1));
 });
 
-Deno.test("README: without a client it is one request", async () => {
+Deno.test("README: a record is imported by one request without a client", async () => {
   const ann = await newUser();
   await inProject(async (url) => {
     const given = { url, key: serviceKey, record: record("a"), userId: ann.id };
@@ -106,7 +106,7 @@ Deno.test("README: without a client it is one request", async () => {
   });
 });
 
-Deno.test("README: a page reads the import hub, and its buttons work", async () => {
+Deno.test("README: a page reads the import hub, retries, dismisses and disconnects", async () => {
   const ann = await newUser();
   await ann.supabase.rpc("run_pipeline_batch", { p_records: [record("a"), record("bad", { duration: -1 })] });
   const { data: job } = await ann.supabase.rpc("start_sync_job", { p_source_app: "fathom" });
@@ -127,7 +127,7 @@ Deno.test("README: a page reads the import hub, and its buttons work", async () 
   assert.deepEqual([left, active], [[], []]);
 });
 
-Deno.test("every snippet of TypeScript in the section on RPC is run", () => {
+Deno.test("README: the section on RPC has as many TypeScript snippets as are tested", () => {
   const section = readme.slice(readme.indexOf("## RPC\n"), readme.indexOf("## From an edge function\n"));
   assert.equal(section.match(/```ts\n/g)?.length, 5);
 });

@@ -1,4 +1,4 @@
-// The API that dev/rpc has started, clients of it by every role, and a session of SQL beside it.
+// Connects to the API that dev/rpc has started, as each role, and to its database.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -15,7 +15,9 @@ function required(name: string): string {
   return value;
 }
 
-/** A way to a PostgREST that listens on a Unix socket, with the path that supabase-js expects of Supabase taken off. */
+/** Returns a fetch for a PostgREST on a Unix socket.
+ *
+ *  Removes the path /rest/v1, which supabase-js adds for Supabase. */
 export function fetchThrough(socket: string): typeof fetch {
   const client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
   return (input, init) => fetch(String(input).replace("/rest/v1", ""), { ...init, client });
@@ -23,10 +25,10 @@ export function fetchThrough(socket: string): typeof fetch {
 
 const fetchRest = fetchThrough(`${sockets}/postgrest`);
 
-/** The address is of no matter: the socket decides. */
+/** Any address works: requests go to the socket. */
 const url = "http://127.0.0.1";
 
-/** A JSON web token as Supabase signs it. */
+/** Signs a JSON web token as Supabase does. */
 export function jwt(claims: Record<string, unknown>): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const expires = Math.floor(Date.now() / 1000) + 3600;
@@ -37,7 +39,7 @@ export function jwt(claims: Record<string, unknown>): string {
 export const anonKey = jwt({ role: "anon" });
 export const serviceKey = jwt({ role: "service_role" });
 
-/** supabase-js as an edge function makes it: with the key of the project, and the JWT of the user who calls. */
+/** Makes a client with the project's key and the calling user's JWT, as an edge function does. */
 export function clientOf(token: string, through: typeof fetch = fetchRest): SupabaseClient {
   return createClient(url, anonKey, {
     global: { headers: { Authorization: `Bearer ${token}` }, fetch: through },
@@ -48,13 +50,15 @@ export function clientOf(token: string, through: typeof fetch = fetchRest): Supa
 export const anon = clientOf(anonKey);
 export const service = clientOf(serviceKey);
 
-/** A request as plain fetch makes it. */
+/** Sends a request with fetch, without supabase-js. */
 export function rest(path: string, token: string, init: RequestInit = {}): Promise<Response> {
   const headers = { apikey: anonKey, Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
   return fetchRest(`${url}/rest/v1/${path}`, { ...init, headers: { ...headers, ...init.headers } });
 }
 
-/** An address like that of a Supabase project, for code that makes its own client. To be closed: `await using`. */
+/** Serves the address of a Supabase project, for code that makes its own client.
+ *
+ *  Close the server with `await using`. */
 export function project(): { url: string } & AsyncDisposable {
   const listening = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   const server = Deno.serve(listening, async (request) => {
@@ -65,33 +69,35 @@ export function project(): { url: string } & AsyncDisposable {
   return { url: `http://127.0.0.1:${server.addr.port}`, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
-/** SQL as a superuser, for what a test has to prepare and to count. To be closed: `await using sql = database()`. */
+/** Connects to a database to prepare and count rows.
+ *
+ *  Close the connection with `await using sql = database()`. */
 export function database(name = "rpc", user = "postgres"): postgres.Sql & AsyncDisposable {
   const sql = postgres({ host: sockets, user, database: name, onnotice: () => {}, max: 4 });
   return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end() });
 }
 
-/** Has the owner of the tables do something, and undo it after `work`. */
-export async function meanwhile(done: string, undone: string, work: () => Promise<void>): Promise<void> {
+/** Runs `change` as the owner of the tables, then `work`, then `undo`. */
+export async function whileChanged(change: string, undo: string, work: () => Promise<void>): Promise<void> {
   await using sql = database("rpc", "app_owner");
-  await sql.unsafe(done);
+  await sql.unsafe(change);
   try {
     await work();
   } finally {
-    await sql.unsafe(undone);
+    await sql.unsafe(undo);
   }
 }
 
-/** Has the database keep no failed imports while `work` runs. */
+/** Revokes the privilege to keep failed imports while `work` runs. */
 export function whileNothingIsKept(work: () => Promise<void>): Promise<void> {
   const on = "INSERT ON public.import_failures";
   const callers = "authenticated, service_role";
-  return meanwhile(`REVOKE ${on} FROM ${callers}`, `GRANT ${on} TO ${callers}`, work);
+  return whileChanged(`REVOKE ${on} FROM ${callers}`, `GRANT ${on} TO ${callers}`, work);
 }
 
 /** Runs a statement of PL/pgSQL before each insert of a user's recordings, while `work` runs. */
 export function whileInserting(user: User, statement: string, work: () => Promise<void>): Promise<void> {
-  return meanwhile(
+  return whileChanged(
     `CREATE FUNCTION public.before_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
        $$ BEGIN ${statement}; RETURN new; END $$;
      CREATE TRIGGER before_insert BEFORE INSERT ON public.recordings FOR EACH ROW
@@ -107,7 +113,9 @@ export interface User {
   supabase: SupabaseClient;
 }
 
-/** A user who has just signed up: the tests share a database, and each has users of its own. */
+/** Makes a user who has just signed up.
+ *
+ *  The tests share a database, so each test makes its own users. */
 export async function newUser(): Promise<User> {
   const id = crypto.randomUUID();
   await using sql = database();
@@ -116,7 +124,7 @@ export async function newUser(): Promise<User> {
   return { id, token, supabase: clientOf(token) };
 }
 
-/** A good record, with other or further keys. */
+/** Makes a valid record, with changed or additional keys. */
 export function record(externalId: string | number, changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     external_id: externalId,
@@ -128,10 +136,10 @@ export function record(externalId: string | number, changes: Record<string, unkn
   };
 }
 
-/** Of an answer: any id will do. */
+/** Matches any id in an answer. */
 export const ANY_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Compares an answer with what is expected of it; a regular expression stands for every string that it matches. */
+/** Compares an answer with the expected one, in which a regular expression matches strings. */
 export function assertLike(actual: unknown, expected: unknown): void {
   assert.deepEqual(withMatches(actual, expected), expected);
 }
@@ -144,13 +152,13 @@ function withMatches(actual: unknown, expected: unknown): unknown {
   return Object.fromEntries(Object.entries(actual).map(([key, value]) => [key, like(key, value)]));
 }
 
-/** A function that is called by HTTP, and what comes of it. */
+/** The HTTP status and body of a call. */
 export interface Answer {
   status: number;
   body: unknown;
 }
 
-/** A call by supabase-js: its data, or the error as PostgREST has sent it. */
+/** Calls a function by supabase-js; returns its data, or the error that PostgREST sent. */
 export async function call(
   supabase: SupabaseClient,
   name: string,

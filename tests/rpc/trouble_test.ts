@@ -1,9 +1,9 @@
-// Many at once, timeouts, and errors that end the transaction: nothing is imported twice, nothing is left half-done.
+// Tests that concurrent calls, timeouts and raised errors import nothing twice and nothing in part.
 
 import assert from "node:assert/strict";
 import { call, clientOf, database, jwt, newUser, record, type User, whileInserting } from "./support.ts";
 
-/** How many recordings and vault entries a user has. */
+/** Counts the recordings and vault entries of a user. */
 async function counts(user: User): Promise<number[]> {
   await using sql = database();
   const rows = await sql`
@@ -14,7 +14,7 @@ async function counts(user: User): Promise<number[]> {
   return [rows[0].recordings, rows[0].entries];
 }
 
-Deno.test("50 requests at once for one record give one recording", async () => {
+Deno.test("50 concurrent requests for one record make one recording", async () => {
   const ann = await newUser();
   const calls = Array.from({ length: 50 }, () => call(ann.supabase, "run_pipeline", { p_record: record("a") }));
   const answers = await Promise.all(calls);
@@ -28,7 +28,7 @@ Deno.test("50 requests at once for one record give one recording", async () => {
   assert.equal(banks?.length, 1);
 });
 
-Deno.test("20 overlapping batches at once import each record once", async () => {
+Deno.test("20 concurrent overlapping batches import each record once", async () => {
   const ann = await newUser();
   const batch = (n: number) => {
     const ids = Array.from({ length: 50 }, (_, i) => `${(n * 7 + i) % 60}`);
@@ -48,18 +48,18 @@ Deno.test("20 overlapping batches at once import each record once", async () => 
   assert.deepEqual(await counts(ann), [60, 60]);
 });
 
-Deno.test("a call that runs into statement_timeout leaves nothing half-done, and can be repeated", async () => {
+Deno.test("a batch that reaches statement_timeout imports nothing and can be repeated", async () => {
   const ann = await newUser();
   const hasty = clientOf(jwt({ role: "hasty", sub: ann.id }));
   const records = [record("1"), record("2"), record("3")];
   const { data: job } = await ann.supabase.rpc("start_sync_job", { p_source_app: "fathom" });
   const args = { p_records: records, p_sync_job_id: job };
-  // The bank is there, so that nothing but the key is waited for.
+  // The bank exists, so that the batch waits only for the key.
   await ann.supabase.rpc("ensure_personal_bank");
 
   await using other = database();
   await other.begin(async (sql) => {
-    // Another import of one of them, not committed yet.
+    // Imports one of the records without committing.
     await sql`SELECT public.run_pipeline(${JSON.stringify(record("2"))}::text::jsonb, ${ann.id})`;
     assert.deepEqual(await call(hasty, "run_pipeline_batch", args), {
       status: 500,
@@ -78,8 +78,9 @@ Deno.test("a call that runs into statement_timeout leaves nothing half-done, and
   assert.deepEqual(await counts(ann), [3, 3]);
 });
 
-/** Lets the first `times` inserts of this user's recordings raise an error while `work` runs, and counts them all.
- *  `first` is a statement of PL/pgSQL that runs before. */
+/** Raises an error in a user's first `times` inserts of recordings; counts all inserts.
+ *
+ *  `first` is a PL/pgSQL statement that runs before each insert. */
 async function whileRaising(
   code: string,
   times: number,
@@ -88,7 +89,7 @@ async function whileRaising(
   first = "NULL",
 ): Promise<number> {
   await using sql = database("rpc", "app_owner");
-  // A sequence is not taken back with a transaction.
+  // A rollback does not reset a sequence.
   await sql`CREATE SEQUENCE public.tries`;
   try {
     await whileInserting(
@@ -107,7 +108,7 @@ async function whileRaising(
 }
 
 for (const code of ["40P01", "55P03", "57014", "53100", "58030", "XX000"]) {
-  Deno.test(`${code} is no result of a record: run_pipeline raises it, and nothing is in`, async () => {
+  Deno.test(`run_pipeline raises ${code} instead of returning it, and imports nothing`, async () => {
     const ann = await newUser();
     const run = () => call(ann.supabase, "run_pipeline", { p_record: record("a") });
     await whileRaising(code, 1, ann, async () => {
@@ -120,7 +121,7 @@ for (const code of ["40P01", "55P03", "57014", "53100", "58030", "XX000"]) {
   });
 }
 
-Deno.test("PostgREST before 16 repeats a call by itself that ends in a serialization failure", async () => {
+Deno.test("PostgREST before 16 repeats a call that raises a serialization failure", async () => {
   const ann = await newUser();
   const tries = await whileRaising("40001", 5, ann, async () => {
     const { status, body } = await call(ann.supabase, "run_pipeline", { p_record: record("a") });
@@ -130,10 +131,10 @@ Deno.test("PostgREST before 16 repeats a call by itself that ends in a serializa
   assert.deepEqual(await counts(ann), [1, 1]);
 });
 
-Deno.test("and goes on past statement_timeout, and when the caller has gone", async () => {
+Deno.test("PostgREST before 16 repeats such a call past statement_timeout and after the caller has disconnected", async () => {
   const ann = await newUser();
   const hasty = clientOf(jwt({ role: "hasty", sub: ann.id }));
-  // Eight times 200 ms, where the caller has a second.
+  // Eight tries of 200 ms exceed the caller's timeout of one second.
   const tries = await whileRaising("40001", 8, ann, async () => {
     const gone = AbortSignal.timeout(300);
     const { error } = await hasty.rpc("run_pipeline", { p_record: record("a") }).abortSignal(gone);

@@ -1,4 +1,4 @@
-// The example typescript/examples/zoom-sync, with a server that answers as Zoom does.
+// Tests the example typescript/examples/zoom-sync with a server that answers as Zoom does.
 
 import assert from "node:assert/strict";
 import { syncZoom } from "../../typescript/examples/zoom-sync/sync-zoom.ts";
@@ -24,7 +24,9 @@ const pages: Record<string, string> = {
 
 type Answer = (path: string, page: string, origin: string) => Promise<Response | undefined> | Response | undefined;
 
-/** Zoom, as it answers in the fixtures; `instead` answers in its place, where it does. To be closed: `await using`. */
+/** Serves Zoom's answers of the fixtures, or the answer of `instead`.
+ *
+ *  Close the server with `await using`. */
 function zoom(instead: Answer = () => undefined) {
   const asked: string[] = [];
   const days: (string | null)[] = [];
@@ -46,7 +48,7 @@ function zoom(instead: Answer = () => undefined) {
   return { api, asked, days, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
-/** A page of these alone, made of the first meeting of the fixtures. */
+/** Makes a page of meetings from the first meeting of the fixtures, each with changes. */
 async function pageOf(...changes: Record<string, unknown>[]): Promise<(origin: string) => Response> {
   const [meeting] = JSON.parse(await read("recordings-page-1.json")).meetings;
   const page = JSON.stringify({ meetings: changes.map((change) => ({ ...meeting, ...change })), next_page_token: "" });
@@ -66,7 +68,7 @@ async function sync(user: User, api: string, body: unknown = { zoomToken: "zoom'
   return { status: response.status, answer: await response.json() };
 }
 
-/** What the import hub shows of it. */
+/** Returns the job, source and recordings that the import hub shows. */
 async function hub({ supabase }: User) {
   const { data: [job] } = await supabase.from("sync_jobs").select().order("created_at", { ascending: false })
     .throwOnError();
@@ -75,7 +77,7 @@ async function hub({ supabase }: User) {
   return { job, source, recordings };
 }
 
-Deno.test("all pages of Zoom's recordings are imported, with their transcripts", async () => {
+Deno.test("a sync imports the recordings of all pages with their transcripts", async () => {
   const user = await newUser();
   await using server = zoom();
   const { status, answer } = await sync(user, server.api);
@@ -104,13 +106,13 @@ Deno.test("all pages of Zoom's recordings are imported, with their transcripts",
       "Ann Lee: Yes: revenue is up 4%, see <https://northwind.example>.",
   );
   assert.match(second.full_transcript, /Freja Lindqvist: Does it take our file --> the old one\?$/);
-  // Both of one series: the number is the same.
+  // Both meetings belong to one series and have the same number.
   assert.equal(first.source_metadata.id, second.source_metadata.id);
   assert.equal(third.full_transcript, "");
   assert.deepEqual(third.source_metadata.recording_files, ["MP4"]);
 });
 
-Deno.test("a second sync skips all, and fetches no transcript", async () => {
+Deno.test("a second sync skips all recordings and fetches no transcript", async () => {
   const user = await newUser();
   await using server = zoom();
   await sync(user, server.api);
@@ -122,7 +124,7 @@ Deno.test("a second sync skips all, and fetches no transcript", async () => {
   assert.deepEqual([job.status, job.skipped_count, recordings.length], ["completed", 4, 4]);
 });
 
-Deno.test("a record that is refused fails alone, is kept, and is told of", async () => {
+Deno.test("a record that the pipeline refuses fails alone, is kept, and is shown in the message", async () => {
   const user = await newUser();
   const page = await read("recordings-page-1.json");
   await using server = zoom((path) =>
@@ -144,7 +146,7 @@ Deno.test("a record that is refused fails alone, is kept, and is told of", async
   assert.match(failures![0].error, /duration/);
 });
 
-Deno.test("with an expired token the run fails, and the import source says why", async () => {
+Deno.test("a sync with an expired token fails and stores Zoom's error in the import source", async () => {
   const user = await newUser();
   await using server = zoom();
   const { status, answer } = await sync(user, server.api, { zoomToken: "an old one" });
@@ -152,7 +154,7 @@ Deno.test("with an expired token the run fails, and the import source says why",
   assert.equal((await hub(user)).source.error_message, "Zoom: 401 Invalid access token.");
 });
 
-Deno.test("a run that Zoom stops half-way keeps what it has, and the next one goes on", async () => {
+Deno.test("a sync stopped by Zoom's rate limit keeps its imports and the next sync imports the rest", async () => {
   const user = await newUser();
   const limit = await read("rate-limit.json");
   await using limited = zoom((_, page) => page === "" ? undefined : new Response(limit, { status: 429 }));
@@ -164,7 +166,7 @@ Deno.test("a run that Zoom stops half-way keeps what it has, and the next one go
   assert.equal((await sync(user, server.api)).answer.message, "2 new, 2 skipped, 0 failed");
 });
 
-Deno.test("a limit that is reached among the transcripts ends the run, with what was fetched before", async () => {
+Deno.test("a sync that reaches the rate limit at a transcript imports the recordings before and fails", async () => {
   const user = await newUser();
   const limited = (path: string) =>
     path.endsWith("contoso-demo.vtt") ? new Response("slow", { status: 429 }) : undefined;
@@ -176,11 +178,11 @@ Deno.test("a limit that is reached among the transcripts ends the run, with what
     ["Zoom: 429 slow"],
   ]);
   assert.equal(server.asked.length, 3);
-  // What is known is counted all the same.
+  // Recordings that are imported already are counted as skipped, also in a failed run.
   assert.equal((await sync(user, server.api)).answer.message, "0 new, 1 skipped, 0 failed");
 });
 
-Deno.test("a recording whose transcript can't be had is not imported without it", async () => {
+Deno.test("a recording whose transcript is not found is not imported until the transcript is there", async () => {
   const user = await newUser();
   await using broken = zoom((path) =>
     path.endsWith("contoso-demo.vtt") ? new Response("gone", { status: 404 }) : undefined
@@ -192,7 +194,7 @@ Deno.test("a recording whose transcript can't be had is not imported without it"
   assert.equal((await sync(user, server.api)).answer.message, "1 new, 3 skipped, 0 failed");
 });
 
-Deno.test("a recording that Zoom is not done with is left for the next run", async (t) => {
+Deno.test("a recording that Zoom still processes is left for the next sync", async (t) => {
   const second = JSON.parse(await read("recordings-page-2.json"));
   const [quick] = second.meetings;
   const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
@@ -230,7 +232,7 @@ Deno.test("a recording that Zoom is not done with is left for the next run", asy
   }
 });
 
-Deno.test("a recording that Zoom never gets done with is told as a problem", async () => {
+Deno.test("a recording that Zoom still processes after a day is reported as a problem", async () => {
   const user = await newUser();
   const page = await pageOf({ recording_files: [{ file_type: "MP4", status: "processing" }] }, { uuid: "good" });
   await using server = zoom((path, _, origin) => path.startsWith("/users") ? page(origin) : undefined);
@@ -239,7 +241,7 @@ Deno.test("a recording that Zoom never gets done with is told as a problem", asy
   assert.deepEqual(answer.problems, ["Product and sales: Zoom is not done with it after a day"]);
 });
 
-Deno.test("a batch that does not get through makes a failed run", async () => {
+Deno.test("a sync whose batch request fails is a failed run with that error", async () => {
   const user = await newUser();
   await using server = zoom();
   const api = fetchThrough(`${sockets}/postgrest`);
@@ -255,7 +257,7 @@ Deno.test("a batch that does not get through makes a failed run", async () => {
   assert.match((await hub(user)).source.error_message, /^run_pipeline_batch: .*connection reset/);
 });
 
-Deno.test("a run whose job is lost on the way is no success", async () => {
+Deno.test("a sync whose job is deleted during the run answers 503", async () => {
   const user = await newUser();
   await using sql = database();
   await using server = zoom(async (path) => {
@@ -267,7 +269,7 @@ Deno.test("a run whose job is lost on the way is no success", async () => {
   assert.match(answer.error, /^finish_sync_job: .*no such sync job/);
 });
 
-Deno.test("whoever is not signed in starts no run", async () => {
+Deno.test("a sync without a valid user or Zoom token is refused and asks Zoom for nothing", async () => {
   const user = await newUser();
   await using server = zoom();
   for (const token of [anonKey, jwt({ role: "authenticated", sub: user.id, exp: 1 })]) {
@@ -278,7 +280,7 @@ Deno.test("whoever is not signed in starts no run", async () => {
   assert.deepEqual(server.asked, []);
 });
 
-Deno.test("what was stopped and started again has all of its transcripts, in their order", async () => {
+Deno.test("a recording with several parts is imported with all transcripts in order of time", async () => {
   const user = await newUser();
   const page = await pageOf({
     recording_files: [
@@ -292,7 +294,7 @@ Deno.test("what was stopped and started again has all of its transcripts, in the
   assert.match(full_transcript, /^Ann Lee: Good morning[^]*northwind[^]*\nFreja Lindqvist: [^]*the old one\?$/);
 });
 
-Deno.test("a transcript that can't be had keeps its recording out alone, whatever comes in its place", async (t) => {
+Deno.test("a transcript that can't be fetched keeps only its own recording from being imported", async (t) => {
   const table: [string, string | undefined, RegExp][] = [
     ["a page to sign in", "{zoom}/sign-in", /^bad: Zoom: this is no transcript: <!DOCTYPE html>/],
     ["no address", undefined, /^bad: Invalid URL/],
@@ -311,7 +313,7 @@ Deno.test("a transcript that can't be had keeps its recording out alone, whateve
         if (path === "/refused") return new Response("no", { status: 401 });
         return path === "/sign-in" ? new Response("<!DOCTYPE html>Sign in") : undefined;
       });
-      const { status, answer } = await withHaste(() => sync(user, server.api));
+      const { status, answer } = await withShortTimeouts(() => sync(user, server.api));
       answered.resolve(new Response());
       assert.deepEqual([status, answer.status, answer.message], [502, "failed", "1 new, 0 skipped, 0 failed"]);
       assert.equal(answer.problems.length, 1);
@@ -320,8 +322,8 @@ Deno.test("a transcript that can't be had keeps its recording out alone, whateve
   }
 });
 
-/** Runs `work` with time limits of half a second at most. */
-async function withHaste<Result>(work: () => Promise<Result>): Promise<Result> {
+/** Runs `work` with timeouts of half a second at most. */
+async function withShortTimeouts<Result>(work: () => Promise<Result>): Promise<Result> {
   const timeout = AbortSignal.timeout;
   AbortSignal.timeout = (limit) => timeout.call(AbortSignal, Math.min(limit, 500));
   try {
@@ -331,7 +333,7 @@ async function withHaste<Result>(work: () => Promise<Result>): Promise<Result> {
   }
 }
 
-Deno.test("pages that repeat end the run", async () => {
+Deno.test("a sync ends as failed when Zoom's page tokens repeat", async () => {
   const user = await newUser();
   await using server = zoom((_, page) => Response.json({ meetings: [], next_page_token: page === "a" ? "b" : "a" }));
   const { answer } = await sync(user, server.api);
@@ -339,7 +341,7 @@ Deno.test("pages that repeat end the run", async () => {
   assert.equal(server.asked.length, 3);
 });
 
-Deno.test("Zoom is asked for the days that are wanted, else for the last 30", async () => {
+Deno.test("a sync asks Zoom for the requested days, else for the last 30", async () => {
   const user = await newUser();
   await using server = zoom(() => Response.json({ meetings: [], next_page_token: "" }));
   const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
@@ -353,7 +355,7 @@ Deno.test("Zoom is asked for the days that are wanted, else for the last 30", as
   assert.deepEqual(server.days, []);
 });
 
-Deno.test("a failure that could not be kept is told as a problem", async () => {
+Deno.test("a failed record that could not be kept is reported as a problem", async () => {
   const user = await newUser();
   const page = await pageOf({ duration: -1 });
   await using server = zoom((path, _, origin) => path.startsWith("/users") ? page(origin) : undefined);

@@ -1,4 +1,4 @@
-//! bootstrap() on a database whose application has tables of its own.
+//! Tests bootstrap() in a database whose application has tables of its own.
 
 use std::thread;
 
@@ -9,7 +9,7 @@ use crate::comparison::objects;
 use crate::support::*;
 
 #[test]
-fn bootstrap_adds_what_an_application_lacks_and_changes_nothing_that_is_there() {
+fn bootstrap_adds_the_objects_that_an_application_lacks_and_changes_no_existing_one() {
     let db = with_application();
     let mut owner = db.table_owner();
     let before = objects(&mut owner);
@@ -68,7 +68,7 @@ fn users_import_under_the_policies_of_the_application() {
     bootstrap(&mut db.table_owner());
     import_of_every_kind(&db);
     let mut alice = db.authenticated(ALICE);
-    // The recording from before is known, in the bank that the application made.
+    // The recording from before bootstrap() is a duplicate, in the bank that the application made.
     assert_skipped(
         &alice.import_own(&record("old")),
         db.table_owner().value("SELECT id FROM recordings WHERE title = 'Old'", &[]),
@@ -76,14 +76,14 @@ fn users_import_under_the_policies_of_the_application() {
     assert_eq!(db.table_owner().count("banks"), 2);
     assert_eq!(alice.count("recordings"), 5);
     assert_eq!(db.authenticated(BOB).count("recordings"), 0);
-    // Its restrictive policy still narrows, its trigger still runs.
+    // The application's restrictive policy still applies, and its trigger still runs.
     let bobs: Uuid = db.table_owner().value("SELECT bank_id FROM bank_memberships WHERE user_id = $1", &[&BOB]);
     assert_failed(&alice.import_own(&record_with("into Bob's", json!({"bank_id": bobs}))), "42501", "");
     assert_eq!(db.table_owner().count("audit_log WHERE what = 'INSERT'"), 5);
 }
 
 #[test]
-fn a_sync_run_fires_triggers_that_find_their_tables_by_the_callers_search_path() {
+fn triggers_on_sync_jobs_find_their_tables_by_the_callers_search_path() {
     let db = with_application();
     let mut owner = db.table_owner();
     bootstrap(&mut owner);
@@ -102,7 +102,7 @@ fn a_sync_run_fires_triggers_that_find_their_tables_by_the_callers_search_path()
 }
 
 #[test]
-fn a_second_bootstrap_says_exists_and_locks_no_table() {
+fn a_second_bootstrap_of_an_application_reports_exists_and_locks_no_table() {
     let db = with_application();
     let mut owner = db.table_owner();
     bootstrap(&mut owner);
@@ -121,7 +121,7 @@ fn a_second_bootstrap_says_exists_and_locks_no_table() {
 }
 
 #[test]
-fn two_bootstraps_at_once_make_everything_once() {
+fn concurrent_bootstraps_create_each_object_once() {
     let db = with_application();
     let reports: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| bootstrap(&mut db.table_owner()))).collect();
@@ -133,7 +133,7 @@ fn two_bootstraps_at_once_make_everything_once() {
 }
 
 #[test]
-fn a_personal_bank_is_made_with_the_names_that_an_application_has_for_an_owner() {
+fn a_personal_bank_is_made_with_the_role_names_that_the_application_allows_for_owners() {
     for names in [
         "ALTER TABLE bank_memberships ADD CHECK (role IN ('bank_owner', 'guest'));
          ALTER TABLE vault_memberships ADD CHECK (role IN ('vault_owner', 'guest'))",
@@ -159,7 +159,7 @@ fn a_personal_bank_is_made_with_the_names_that_an_application_has_for_an_owner()
             .into();
         assert_eq!(made, [1, 1, 1, 1, 2], "{names}");
     }
-    // Where none will do, the first refusal is told, and nothing is left.
+    // Where the application allows no known role name, the import fails with the first error and writes nothing.
     let db = Database::new();
     db.table_owner().run("ALTER TABLE bank_memberships ADD CONSTRAINT kings_only CHECK (role = 'king')");
     assert_failed(&db.service_role().import(&record("x"), ALICE), "23514", "kings_only");
@@ -167,7 +167,7 @@ fn a_personal_bank_is_made_with_the_names_that_an_application_has_for_an_owner()
 }
 
 #[test]
-fn a_domain_over_jsonb_serves_and_a_second_bootstrap_knows_its_index() {
+fn a_source_metadata_column_of_a_domain_over_jsonb_is_adopted_with_its_index() {
     let db = with_application();
     let mut owner = db.table_owner();
     owner.run("CREATE DOMAIN metadata AS jsonb; ALTER TABLE recordings ALTER source_metadata TYPE metadata");
@@ -177,8 +177,8 @@ fn a_domain_over_jsonb_serves_and_a_second_bootstrap_knows_its_index() {
 }
 
 #[test]
-fn bootstrap_waits_for_an_importer_and_does_not_deadlock_with_it() {
-    // It adds columns and an index to the table that the importer has read and is going to write.
+fn bootstrap_waits_for_a_running_import_and_does_not_deadlock_with_it() {
+    // bootstrap() adds columns and an index to the table that the importer has read and will write.
     let db = with_application();
     let mut importer = db.table_owner();
     importer.run("BEGIN");

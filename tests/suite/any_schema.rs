@@ -1,10 +1,12 @@
-//! The extension in a schema of any name, where there is no schema public.
+//! Tests the extension in a schema of any name, in a database without schema public.
 
 use crate::support::*;
 use crate::tour::call_everything;
 
-/// Names as people give, and one with what a name may have in it. (PostgreSQL itself refuses, for extensions, names with
-/// a quote, a backslash, a dollar sign, a line end or what begins or ends a comment.)
+/// Common schema names, and a name with unusual characters.
+///
+/// PostgreSQL refuses the schema of an extension if the name has a quote, a backslash, a dollar sign, a line end, or
+/// the beginning or end of a comment.
 const NAMES: [&str; 3] = ["api", "Import API", "Einfuhr v1.0: 100%; @x@ größer"];
 
 fn installed_in(name: &str) -> Database {
@@ -22,7 +24,7 @@ fn installed_in(name: &str) -> Database {
 }
 
 #[test]
-fn everything_works_in_a_schema_of_any_name() {
+fn all_functions_work_in_a_schema_of_any_name() {
     for name in NAMES {
         let db = installed_in(name);
         call_everything(&db, "fathom");
@@ -31,7 +33,7 @@ fn everything_works_in_a_schema_of_any_name() {
 }
 
 #[test]
-fn everything_that_is_made_is_in_the_schema_that_was_named() {
+fn all_objects_are_created_in_the_schema_of_the_extension() {
     let db = installed_in("api");
     let schemas = "
         SELECT DISTINCT nspname::text FROM pg_namespace AS n

@@ -1,10 +1,10 @@
-//! A database with an application of its own, from before connector_pipeline, and what tests of adoption do with it.
+//! Makes a database with an application older than connector_pipeline, for tests of adoption.
 
 use serde_json::Value;
 
 use crate::support::*;
 
-/// A database with nothing but the extension and users.
+/// Makes a database with the extension and bootstrap_auth(), without tables and users.
 pub fn without_tables() -> Database {
     let db = Database::empty();
     let mut superuser = db.superuser();
@@ -22,7 +22,7 @@ pub fn add_users(db: &Database) {
     }
 }
 
-/// A database with an application, its users and a recording from before connector_pipeline.
+/// Makes a database with an application, its users, and a recording older than connector_pipeline.
 pub fn with_application() -> Database {
     let db = without_tables();
     db.table_owner().run(include_str!("application.sql"));
@@ -32,7 +32,7 @@ pub fn with_application() -> Database {
     db
 }
 
-/// A recording of Alice's, with an entry in her vault.
+/// Inserts a recording of Alice with an entry in her vault.
 pub fn import_without_pipeline(owner: &mut Session, external_id: &str) -> Uuid {
     owner.value(
         "WITH recording AS (
@@ -58,17 +58,17 @@ pub fn with_action<'a>(report: &'a [(String, String)], action: &str) -> Vec<&'a 
     report.iter().filter(|(_, done)| done == action).map(|(object, _)| object.as_str()).collect()
 }
 
-/// The SQL that a HINT says to run.
+/// The SQL that a HINT recommends.
 pub fn remedy(hint: &str) -> &str {
     hint.split_once('\n').unwrap_or_else(|| panic!("no SQL in {hint}")).1
 }
 
-/// Runs SQL as psql does, each statement by itself: DROP INDEX CONCURRENTLY wants that.
+/// Runs each statement separately, as psql does: DROP INDEX CONCURRENTLY needs that.
 pub fn run_each(session: &mut Session, sql: &str) {
     sql.lines().for_each(|statement| session.run(statement));
 }
 
-/// Imports as a user does, over all that the pipeline writes.
+/// Imports by every function, so that the pipeline writes every table and column.
 pub fn import_of_every_kind(db: &Database) {
     let mut alice = db.authenticated(ALICE);
     let all = json!({

@@ -1,5 +1,5 @@
--- An application that was there before connector_pipeline: other columns, in another order, with names, policies,
--- triggers and indexes of its own, and data. Run by the owner of its tables.
+-- Creates an application that is older than connector_pipeline, as the owner of its tables.
+-- Its columns differ in names, types and order; it has its own policies, triggers and indexes.
 
 CREATE TYPE vault_role AS ENUM ('vault_owner', 'editor', 'viewer');
 CREATE TYPE vault_kind AS ENUM ('personal', 'team', 'archive');
@@ -88,7 +88,7 @@ CREATE TABLE sync_jobs (
 
 CREATE TABLE audit_log (at timestamptz NOT NULL DEFAULT now(), what text NOT NULL, recording_id uuid NOT NULL);
 
--- As applications write them: with names that the caller's search_path has to find.
+-- Triggers with unqualified names, as many applications write them: the caller's search_path has to find these.
 CREATE FUNCTION note_recording() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO audit_log (what, recording_id) VALUES (TG_OP, COALESCE(NEW.id, OLD.id));
@@ -100,7 +100,7 @@ CREATE TRIGGER audit AFTER INSERT OR DELETE ON recordings FOR EACH ROW EXECUTE F
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := now(); RETURN NEW; END $$;
 CREATE TRIGGER touch BEFORE UPDATE ON recordings FOR EACH ROW EXECUTE FUNCTION touch();
 
--- Every new user gets a bank and a vault. (Its trigger on auth.users is made by whoever owns that.)
+-- Makes a bank and a vault for each new user. The owner of auth.users creates the trigger.
 CREATE FUNCTION welcome() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 DECLARE
     bank uuid;
@@ -114,7 +114,7 @@ BEGIN
 END
 $$;
 
--- The policies ask through functions, as is usual where tables ask one another.
+-- The policies call SECURITY DEFINER functions, which prevents recursion between the policies of several tables.
 CREATE FUNCTION my_banks() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS
     $$ SELECT bank_id FROM bank_memberships WHERE user_id = auth.uid() $$;
 CREATE FUNCTION my_vaults() RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS

@@ -1,4 +1,4 @@
-//! CALL connector_pipeline.backfill(…): many records, chunk by chunk, that can be stopped and gone on with.
+//! Tests connector_pipeline.backfill(): progress, interruption, errors, chunks and memory.
 
 use std::thread;
 
@@ -9,7 +9,8 @@ use crate::support::*;
 
 const RECORDS: i64 = 20_000;
 
-fn staged(db: &Database) -> Session {
+/// Creates the table staging with RECORDS records, FAILED of them invalid.
+fn create_staging(db: &Database) -> Session {
     let mut owner = db.table_owner();
     let staging = "CREATE TABLE staging AS
         SELECT n, jsonb_build_object('external_id', n, 'source_app', 'old system', 'title', 'Call ' || n,
@@ -20,11 +21,11 @@ fn staged(db: &Database) -> Session {
     owner
 }
 
-const CALL: &str = "CALL connector_pipeline.backfill('SELECT record FROM staging ORDER BY n', NULL, 500)";
+const CALL_BACKFILL: &str = "CALL connector_pipeline.backfill('SELECT record FROM staging ORDER BY n', NULL, 500)";
 const FAILED: i64 = RECORDS / 5000;
 
 #[track_caller]
-fn assert_everything_is_in_once(owner: &mut Session) {
+fn assert_all_imported_once(owner: &mut Session) {
     assert_eq!(owner.count("recordings"), RECORDS - FAILED);
     assert_eq!(owner.count("vault_entries"), RECORDS - FAILED);
     assert_eq!(owner.count("import_failures"), FAILED);
@@ -37,33 +38,33 @@ fn assert_everything_is_in_once(owner: &mut Session) {
 }
 
 #[test]
-fn a_backfill_tells_its_progress_with_rate_and_time_left() {
+fn a_backfill_reports_progress_rate_and_time_left_as_notices() {
     let db = Database::new();
-    let mut owner = staged(&db);
+    let mut owner = create_staging(&db);
     let mut config = db.config("app_owner");
     let (sender, notices) = std::sync::mpsc::channel();
     config.notice_callback(move |notice| sender.send(notice.message().to_owned()).unwrap());
-    config.connect(NoTls).unwrap().batch_execute(CALL).unwrap();
-    let told: Vec<String> = notices.try_iter().filter(|message| message.starts_with("backfill:")).collect();
-    assert_eq!(told.len() as i64, RECORDS / 500 + 1, "{told:?}");
-    assert!(told[19].starts_with("backfill: 10000 of 20000 (50 %), "), "{}", told[19]);
-    assert!(told[19].contains(" a second, ") && told[19].ends_with(" left, 2 failed"), "{}", told[19]);
-    assert!(told[40].starts_with("backfill: 19996 new, 0 skipped, 4 failed, in "), "{}", told[40]);
-    assert_everything_is_in_once(&mut owner);
-    owner.run(CALL);
-    assert_everything_is_in_once(&mut owner);
+    config.connect(NoTls).unwrap().batch_execute(CALL_BACKFILL).unwrap();
+    let lines: Vec<String> = notices.try_iter().filter(|message| message.starts_with("backfill:")).collect();
+    assert_eq!(lines.len() as i64, RECORDS / 500 + 1, "{lines:?}");
+    assert!(lines[19].starts_with("backfill: 10000 of 20000 (50 %), "), "{}", lines[19]);
+    assert!(lines[19].contains(" a second, ") && lines[19].ends_with(" left, 2 failed"), "{}", lines[19]);
+    assert!(lines[40].starts_with("backfill: 19996 new, 0 skipped, 4 failed, in "), "{}", lines[40]);
+    assert_all_imported_once(&mut owner);
+    owner.run(CALL_BACKFILL);
+    assert_all_imported_once(&mut owner);
 }
 
 #[test]
-fn a_second_session_sees_how_far_it_is_and_it_can_be_cancelled_killed_and_gone_on_with() {
+fn a_backfill_cancelled_or_killed_shows_its_progress_and_continues_when_called_again() {
     let db = Database::new();
-    let mut owner = staged(&db);
+    let mut owner = create_staging(&db);
     for stop in ["pg_cancel_backend", "pg_terminate_backend"] {
         let mut running = db.table_owner();
         let pid: i32 = running.value("SELECT pg_backend_pid()", &[]);
         let seen = owner.count("recordings");
         let stopped = thread::scope(|scope| {
-            let backfill = scope.spawn(move || running.client.batch_execute(CALL));
+            let backfill = scope.spawn(move || running.client.batch_execute(CALL_BACKFILL));
             let mut watcher = db.superuser();
             let progress = "SELECT coalesce(max(progress_current), 0) FROM sync_jobs WHERE status = 'processing'
                 AND started_at = (SELECT max(started_at) FROM sync_jobs)";
@@ -76,20 +77,20 @@ fn a_second_session_sees_how_far_it_is_and_it_can_be_cancelled_killed_and_gone_o
         let error = stopped.expect_err("it was stopped");
         match stop {
             "pg_cancel_backend" => assert_eq!(error.code().map(|code| code.code()), Some("57014")),
-            // The client reads until the connection ends before it hands out what was said: where the end is there at
-            // once, it tells of that alone.
+            // The client reports either the server's last error or only that the connection was closed, depending on
+            // which it reads first.
             _ => assert!(error.is_closed() || error.code().map(|code| code.code()) == Some("57P01"), "{error:?}"),
         }
         let half = owner.count("recordings");
         assert!(half > seen && half < RECORDS - FAILED, "{half}");
         assert_eq!(half, owner.count("vault_entries"));
     }
-    owner.run(CALL);
-    assert_everything_is_in_once(&mut owner);
+    owner.run(CALL_BACKFILL);
+    assert_all_imported_once(&mut owner);
 }
 
 #[test]
-fn the_querys_own_error_is_reported_as_such() {
+fn a_backfill_raises_the_error_of_its_query_or_argument() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let call = "CALL connector_pipeline.backfill($1)";
@@ -104,7 +105,7 @@ fn the_querys_own_error_is_reported_as_such() {
 }
 
 #[test]
-fn a_query_may_end_in_a_semicolon_or_a_comment_and_yield_json() {
+fn a_backfill_query_may_end_in_a_semicolon_or_a_comment_and_yield_json() {
     let db = Database::new();
     let mut owner = db.table_owner();
     for (number, query) in ["SELECT $r$@$r$::jsonb;", "SELECT $r$@$r$::json -- all of it"].into_iter().enumerate() {
@@ -115,7 +116,7 @@ fn a_query_may_end_in_a_semicolon_or_a_comment_and_yield_json() {
 }
 
 #[test]
-fn chunks_are_limited_by_size_too() {
+fn a_backfill_of_300_records_of_1_mb_imports_all_in_chunks_limited_by_size() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let query = record_with("@", json!({"full_transcript": "#"})).to_string();
@@ -127,7 +128,7 @@ fn chunks_are_limited_by_size_too() {
 }
 
 #[test]
-fn a_run_that_was_killed_is_closed_by_the_next() {
+fn a_sync_job_of_a_killed_backfill_is_closed_by_the_next_backfill() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let job = "INSERT INTO sync_jobs (user_id, type, status, metadata) VALUES ($1, 'backfill', 'processing', $2)";
@@ -149,7 +150,7 @@ fn a_backfill_of_200_000_records_takes_constant_memory() {
     );
     let mut running = db.table_owner();
     let pid: i32 = running.value("SELECT pg_backend_pid()", &[]);
-    // Of which PostgreSQL's shared buffers are no part.
+    // RssAnon does not include PostgreSQL's shared buffers.
     let memory = "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'RssAnon:\\s+(\\d+)')::int";
     let (early, late) = thread::scope(|scope| {
         let backfill = scope.spawn(move || running.run(&call));

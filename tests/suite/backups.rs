@@ -1,4 +1,4 @@
-//! Backups: what pg_dump takes and psql or pg_restore bring back, and what DROP EXTENSION leaves.
+//! Tests that pg_dump with psql or pg_restore, and DROP EXTENSION, keep all data.
 
 use std::process::Command;
 
@@ -8,8 +8,8 @@ use crate::comparison::{assert_same, catalog, contents};
 use crate::support::*;
 use crate::tour::call_everything;
 
-/// A database in use: records of every kind, and things of the application's own besides.
-fn in_use() -> Database {
+/// Makes a database with records of every kind and objects of the application.
+fn database_in_use() -> Database {
     let db = Database::new();
     let mut owner = db.table_owner();
     business_bank(&mut owner, ALICE);
@@ -26,7 +26,7 @@ fn in_use() -> Database {
     db
 }
 
-/// Runs one of PostgreSQL's own programs, those of the server's version, as superuser in a database.
+/// Runs a client program of the server's own version, as superuser in a database.
 fn run(db: &Database, program: &str, arguments: &[&str]) {
     let mut superuser = db.superuser();
     let folder: String = superuser.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'", &[]);
@@ -45,8 +45,8 @@ fn run(db: &Database, program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program}: {} {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
-fn assert_comes_back(format: &str, restore: impl Fn(&Database, &str)) {
-    let original = in_use();
+fn assert_restored_equals_original(format: &str, restore: impl Fn(&Database, &str)) {
+    let original = database_in_use();
     let restored = Database::blank();
     let file = std::env::temp_dir().join(format!("{}.{format}", original.name()));
     let file = file.to_str().unwrap();
@@ -63,8 +63,8 @@ fn assert_comes_back(format: &str, restore: impl Fn(&Database, &str)) {
 }
 
 #[test]
-fn a_dump_that_psql_restores_is_the_same_database() {
-    assert_comes_back("plain", |db, file| {
+fn a_plain_dump_restored_by_psql_gives_the_same_database() {
+    assert_restored_equals_original("plain", |db, file| {
         run(
             db,
             "psql",
@@ -74,13 +74,15 @@ fn a_dump_that_psql_restores_is_the_same_database() {
 }
 
 #[test]
-fn a_dump_that_pg_restore_restores_is_the_same_database() {
-    assert_comes_back("custom", |db, file| run(db, "pg_restore", &["--exit-on-error", "--jobs", "2", file]));
+fn a_custom_dump_restored_by_pg_restore_gives_the_same_database() {
+    assert_restored_equals_original("custom", |db, file| {
+        run(db, "pg_restore", &["--exit-on-error", "--jobs", "2", file])
+    });
 }
 
 #[test]
-fn drop_extension_leaves_every_row_and_create_extension_takes_them_up_again() {
-    let db = in_use();
+fn drop_extension_keeps_every_row_and_create_extension_uses_them_again() {
+    let db = database_in_use();
     let (catalog_before, contents_before) = (catalog(&db), contents(&db));
     let mut superuser = db.superuser();
     let schema = superuser.schema();

@@ -1,4 +1,4 @@
-//! Batches: one that fails, fails alone, and costs no more than it must.
+//! Tests batches: results, isolation of failures, locks, dry runs, and their cost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn batch(session: &mut Session, records: &[Value]) -> Value {
 }
 
 #[test]
-fn results_come_in_input_order_with_index_and_external_id() {
+fn batch_results_are_in_input_order_with_index_and_external_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let first = recording_id(&owner.import(&record("old"), ALICE));
@@ -39,7 +39,7 @@ fn results_come_in_input_order_with_index_and_external_id() {
 }
 
 #[test]
-fn what_is_no_array_is_one_clear_error() {
+fn a_batch_that_is_not_an_array_or_has_a_null_argument_raises_an_error() {
     let db = Database::new();
     let mut owner = db.table_owner();
     for records in [json!({}), json!("x"), json!(1), json!(null)] {
@@ -50,7 +50,7 @@ fn what_is_no_array_is_one_clear_error() {
 }
 
 #[test]
-fn more_records_than_memory_is_meant_for_are_one_clear_error() {
+fn a_batch_of_more_than_100000_records_raises_22023() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     let zeros = "SELECT run_pipeline_batch(to_jsonb(array_fill(0, ARRAY[100001])))";
@@ -60,7 +60,7 @@ fn more_records_than_memory_is_meant_for_are_one_clear_error() {
 }
 
 #[test]
-fn a_key_that_comes_twice_is_imported_once_the_others_skipped_with_its_id() {
+fn a_key_repeated_within_a_batch_is_imported_once_and_then_skipped_with_its_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let result = batch(&mut owner, &[record("b"), record("a"), record("b"), record("a"), record("b")]);
@@ -72,7 +72,7 @@ fn a_key_that_comes_twice_is_imported_once_the_others_skipped_with_its_id() {
 }
 
 #[test]
-fn where_the_first_of_a_key_fails_the_next_has_its_turn() {
+fn a_batch_imports_the_next_record_of_a_key_when_the_first_fails() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run("ALTER TABLE recordings ADD CONSTRAINT polite CHECK (title <> 'rude')");
@@ -93,7 +93,7 @@ fn where_the_first_of_a_key_fails_the_next_has_its_turn() {
 }
 
 #[test]
-fn one_poisonous_record_of_each_kind_fails_alone_among_999_good_ones() {
+fn one_bad_record_of_each_kind_fails_alone_among_999_good_ones() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let bobs_bank: Uuid = owner.value("SELECT ensure_personal_bank($1)", &[&BOB]);
@@ -106,9 +106,9 @@ fn one_poisonous_record_of_each_kind_fails_alone_among_999_good_ones() {
          END $$;
          CREATE TRIGGER reject AFTER INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION reject()",
     );
-    // Random enough not to be compressed below what an index row takes.
+    // Checksums can't be compressed below the size limit of an index row.
     let noise: String = owner.value("SELECT string_agg(md5(n::text), '') FROM generate_series(1, 32768) AS n", &[]);
-    let poisons = [
+    let bad_records = [
         ("missing keys", json!({"external_id": "p"}).to_string(), "22023", "title is missing"),
         ("wrong types", record_with("p", json!({"duration": "long"})).to_string(), "22023", "duration"),
         (
@@ -124,9 +124,9 @@ fn one_poisonous_record_of_each_kind_fails_alone_among_999_good_ones() {
         ("an id of 1 MB", record(noise.as_str()).to_string(), "22023", "external_id must be at most 2000 bytes"),
         ("no object", "[[]]".to_owned(), "22023", "must be an object"),
     ];
-    for (round, (kind, poison, code, message)) in poisons.into_iter().enumerate() {
+    for (round, (kind, bad, code, message)) in bad_records.into_iter().enumerate() {
         let mut records: Vec<Value> = (0..999).map(|n| record(format!("{round}-{n}"))).collect();
-        records.insert(500, serde_json::from_str(&poison).unwrap());
+        records.insert(500, serde_json::from_str(&bad).unwrap());
         let result = batch(&mut owner, &records);
         assert_eq!(counts(&result), [1000, 999, 0, 1], "{kind}: {}", result["results"][500]);
         assert_failed(&result["results"][500], code, message);
@@ -137,7 +137,7 @@ fn one_poisonous_record_of_each_kind_fails_alone_among_999_good_ones() {
 }
 
 #[test]
-fn odd_but_good_records_are_imported_among_the_others() {
+fn valid_records_with_extreme_values_are_imported_in_a_batch() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (_, bobs_vault) = business_bank(&mut owner, BOB);
@@ -158,7 +158,7 @@ fn odd_but_good_records_are_imported_among_the_others() {
 }
 
 #[test]
-fn many_failures_cost_a_few_hundred_subtransactions_and_a_clean_batch_two_transaction_ids() {
+fn a_batch_of_10000_uses_two_transaction_ids_if_clean_and_500_at_most_with_100_failures() {
     let db = Database::alone();
     let mut owner = db.table_owner();
     owner.value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
@@ -174,7 +174,7 @@ fn many_failures_cost_a_few_hundred_subtransactions_and_a_clean_batch_two_transa
         assert_eq!(result["failed"], 10_000 / rude_every, "{}", result["failed"]);
         owner.value::<i64>(next, &[]) - before
     };
-    // Autovacuum uses ids too: the least of three tries is the batch's own.
+    // Autovacuum assigns transaction ids too: the smallest of three measurements is the batch's own.
     let clean = (0..3).map(|n| ids_used(&format!("clean{n}-"), 10_001)).min().unwrap();
     let failing = (0..3).map(|n| ids_used(&format!("failing{n}-"), 100)).min().unwrap();
     println!("transaction ids for 10,000 records: {clean} for a clean batch, {failing} with 100 failures");
@@ -197,7 +197,7 @@ fn overlapping_batches_in_random_order_neither_deadlock_nor_duplicate() {
                 let mut session = db.service_role();
                 let mut round = 0;
                 while Instant::now() < end {
-                    // 200 of the 400 keys that all share at the time, shuffled.
+                    // Picks 200 of the 400 keys that all connections use in these two seconds, shuffled.
                     let keys =
                         "SELECT array_agg(key) FROM (SELECT extract(epoch FROM now())::bigint / 2 || '-' || n AS key
                         FROM generate_series(1, 400) AS n ORDER BY random() LIMIT 200) AS keys";
@@ -225,10 +225,10 @@ fn overlapping_batches_in_random_order_neither_deadlock_nor_duplicate() {
 }
 
 #[test]
-fn a_large_batch_locks_banks_before_keys_as_a_small_one_does() {
+fn large_and_small_batches_lock_banks_before_keys_and_do_not_deadlock() {
     let db = Database::new();
     let [mut taker, mut large, mut small] = [db.service_role(), db.service_role(), db.service_role()];
-    // Alice has a bank, Bob gets his by these.
+    // Alice has a bank already; Bob's bank is made by the two batches.
     assert_imported(&taker.import(&record("before"), ALICE));
     let batch_of = |keys: usize| {
         let of = |key: String, owner: Uuid| record_with(key, json!({"owner_user_id": owner}));
@@ -252,7 +252,7 @@ fn a_large_batch_locks_banks_before_keys_as_a_small_one_does() {
 }
 
 #[test]
-fn records_of_several_owners_go_to_each_by_the_service_role_and_only_ones_own_by_a_user() {
+fn a_batch_for_several_owners_imports_all_as_service_role_and_own_records_only_as_user() {
     let db = Database::new();
     let records = Value::from(vec![
         record_with("a", json!({"owner_user_id": ALICE})),
@@ -271,7 +271,7 @@ fn records_of_several_owners_go_to_each_by_the_service_role_and_only_ones_own_by
 }
 
 #[test]
-fn a_dry_run_reports_what_the_real_run_then_does_and_leaves_nothing() {
+fn a_dry_run_returns_the_results_of_the_real_run_and_writes_nothing() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run("ALTER TABLE recordings ADD CONSTRAINT polite CHECK (title <> 'rude')");
@@ -290,30 +290,30 @@ fn a_dry_run_reports_what_the_real_run_then_does_and_leaves_nothing() {
         (SELECT array_agg(f) FROM import_failures f)::text, (SELECT array_agg(b) FROM banks b)::text))";
     let before: String = owner.value(contents, &[]);
     let run = "SELECT run_pipeline_batch($1, $2, $3, $4)";
-    let mut foreseen: Value = owner.value(run, &[&records, &ALICE, &job, &true]);
+    let mut dry: Value = owner.value(run, &[&records, &ALICE, &job, &true]);
     assert_eq!(owner.value::<String>(contents, &[]), before);
-    assert_eq!(foreseen["results"][1]["recordingId"], json!(old));
-    assert_eq!(foreseen["results"][0]["recordingId"], Value::Null);
+    assert_eq!(dry["results"][1]["recordingId"], json!(old));
+    assert_eq!(dry["results"][0]["recordingId"], Value::Null);
 
     let mut real: Value = owner.value(run, &[&records, &ALICE, &job, &false]);
-    for result in [&mut foreseen, &mut real] {
+    for result in [&mut dry, &mut real] {
         for entry in result["results"].as_array_mut().unwrap() {
-            // A new recording's id is not known before it is there.
+            // A dry run can't return the id of a new recording.
             if entry["recordingId"] != json!(old) {
                 entry.as_object_mut().unwrap().remove("recordingId");
             }
-            // The failing row is shown in DETAIL, with its id and times.
+            // DETAIL shows the failing row with its id and times, which differ in each run.
             if entry["code"] == "23514" {
                 entry["error"] = entry["error"].as_str().unwrap().split(" (Failing row").next().unwrap().into();
             }
         }
     }
-    assert_eq!(foreseen, real);
+    assert_eq!(dry, real);
     assert_eq!(counts(&real), [6, 2, 2, 2]);
 }
 
 #[test]
-fn a_duplicate_within_a_batch_is_one_whatever_its_bank_as_by_single_calls() {
+fn a_duplicate_within_a_batch_is_skipped_even_if_its_bank_is_invalid() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let elsewhere = || record_with("x", json!({"bank_id": Uuid::from_u128(7)}));
@@ -327,10 +327,10 @@ fn a_duplicate_within_a_batch_is_one_whatever_its_bank_as_by_single_calls() {
 }
 
 #[test]
-fn errors_of_any_length_take_no_batch_with_them() {
+fn long_error_messages_are_shortened_and_do_not_fail_the_batch() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    // 350 MB of errors, in a message and in a DETAIL.
+    // 700 errors of 500 kB, half of each in the message and half in DETAIL: 350 MB.
     owner.run(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF NEW.title = 'refused' THEN

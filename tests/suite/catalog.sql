@@ -1,6 +1,6 @@
--- All that a database has in its catalogs, one line an object: to compare an updated or restored database with another.
--- No oids, and lists in order, so that equal objects give equal lines. (NOT NULL is told with the column: as a constraint
--- of its own it is there from PostgreSQL 18 on.)
+-- Lists all objects in the catalogs, one line each, to compare two databases.
+-- Lines have no oids, and lists are sorted, so that equal objects give equal lines. NOT NULL is a property of the
+-- column here, because only PostgreSQL 18 and later store it as a constraint.
 WITH schemas AS (
     SELECT oid, nspname, nspowner, nspacl
     FROM pg_namespace
@@ -12,7 +12,7 @@ relations AS (
     JOIN schemas ON schemas.oid = class.relnamespace
     WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 ),
--- Privileges by who has them, whether they are the default or were granted one by one.
+-- Objects with their privileges; NULL privileges mean the defaults.
 objects (kind, name, owner, default_privileges, privileges) AS (
     SELECT 'schema', format('%I', nspname), nspowner, 'n'::"char", nspacl FROM schemas
     UNION ALL

@@ -1,26 +1,26 @@
-//! check_duplicate and check_duplicates: asked before fetching, never in the way of an import.
+//! Tests check_duplicate() and check_duplicates(), which connectors call before they fetch.
 
 use crate::support::*;
 
-const ONE: &str = "SELECT check_duplicate($1, $2, $3)";
+const CHECK_DUPLICATE: &str = "SELECT check_duplicate($1, $2, $3)";
 
 #[test]
-fn check_duplicate_tells_whether_and_as_what() {
+fn check_duplicate_returns_whether_a_key_is_imported_and_its_recording_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let id = recording_id(&owner.import(&record("x"), ALICE));
-    let found: serde_json::Value = owner.value(ONE, &[&ALICE, &"fathom", &"x"]);
+    let found: serde_json::Value = owner.value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     assert_eq!(found, json!({"isDuplicate": true, "existingRecordingId": id}));
     for (user, source, external_id) in
         [(BOB, "fathom", "x"), (ALICE, "zoom", "x"), (ALICE, "fathom", "y"), (ALICE, "fathom", "")]
     {
-        let missing: serde_json::Value = owner.value(ONE, &[&user, &source, &external_id]);
+        let missing: serde_json::Value = owner.value(CHECK_DUPLICATE, &[&user, &source, &external_id]);
         assert_eq!(missing, json!({"isDuplicate": false}));
     }
 }
 
 #[test]
-fn check_duplicates_answers_each_id_asked_in_order() {
+fn check_duplicates_returns_a_row_for_each_id_in_the_order_asked() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let id = recording_id(&owner.import(&record("x"), ALICE));
@@ -44,7 +44,7 @@ fn check_duplicates_answers_each_id_asked_in_order() {
 }
 
 #[test]
-fn a_null_argument_is_a_clear_error_and_no_user_means_the_jwts() {
+fn a_check_with_a_null_argument_raises_22004_and_with_a_null_user_takes_the_jwt_subject() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     alice.import_own(&record("x"));
@@ -65,15 +65,15 @@ fn a_null_argument_is_a_clear_error_and_no_user_means_the_jwts() {
 }
 
 #[test]
-fn anothers_recording_is_no_duplicate_to_be_seen() {
+fn check_duplicate_of_another_users_key_is_false_for_a_user() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
-    let seen: serde_json::Value = db.authenticated(BOB).value(ONE, &[&ALICE, &"fathom", &"x"]);
+    let seen: serde_json::Value = db.authenticated(BOB).value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     assert_eq!(seen, json!({"isDuplicate": false}));
 }
 
 #[test]
-fn a_check_that_fails_says_no_and_the_import_is_still_guarded() {
+fn a_check_whose_query_fails_is_false_and_the_import_still_skips_the_duplicate() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let id = recording_id(&owner.import(&record("x"), ALICE));
@@ -84,7 +84,7 @@ fn a_check_that_fails_says_no_and_the_import_is_still_guarded() {
     );
     let mut alice = db.authenticated(ALICE);
     alice.run("SET test.fail = 'on'");
-    let failed_open: serde_json::Value = alice.value(ONE, &[&ALICE, &"fathom", &"x"]);
+    let failed_open: serde_json::Value = alice.value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     assert_eq!(failed_open, json!({"isDuplicate": false}));
     let rows = alice.query("SELECT is_duplicate FROM check_duplicates($1, 'fathom', '{x,y}')", &[&ALICE]);
     assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<bool>>(), [false, false]);
@@ -92,33 +92,35 @@ fn a_check_that_fails_says_no_and_the_import_is_still_guarded() {
     assert_skipped(&alice.import_own(&record("x")), id);
 
     owner.run("REVOKE SELECT ON recordings FROM authenticated");
-    let no_privilege: serde_json::Value = alice.value(ONE, &[&ALICE, &"fathom", &"x"]);
+    let no_privilege: serde_json::Value = alice.value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     assert_eq!(no_privilege, json!({"isDuplicate": false}));
     assert_eq!(owner.count("recordings"), 1);
 }
 
 #[test]
-fn the_checks_work_in_a_read_only_transaction_and_take_no_transaction_id() {
+fn checks_and_counts_run_in_a_read_only_transaction_and_assign_no_transaction_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.import(&record("x"), ALICE);
     owner.run("BEGIN READ ONLY");
-    let found: serde_json::Value = owner.value(ONE, &[&ALICE, &"fathom", &"x"]);
+    let found: serde_json::Value = owner.value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     assert_eq!(found["isDuplicate"], true);
     owner.query("SELECT * FROM check_duplicates($1, 'fathom', '{x}')", &[&ALICE]);
     owner.query("SELECT * FROM get_import_counts($1)", &[&ALICE]);
     owner.run("COMMIT; BEGIN");
-    owner.query(ONE, &[&ALICE, &"fathom", &"x"]);
+    owner.query(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     owner.query("SELECT * FROM get_import_counts($1)", &[&ALICE]);
     let taken: bool = owner.value("SELECT pg_current_xact_id_if_assigned() IS NOT NULL", &[]);
     assert!(!taken, "a look-up took a transaction id");
     owner.run("COMMIT");
 }
 
-/// Under a policy PostgreSQL uses an index for those conditions only that can leak nothing, and `->>` is not of them: the
-/// dedup index alone would read all of a user's recordings for each key.
+/// Counts the recordings that calls read under row-level security.
+///
+/// Under a policy PostgreSQL uses an index only for conditions with leakproof operators, and `->>` is not leakproof:
+/// with the dedup index alone each key would read all of a user's recordings.
 #[test]
-fn a_user_under_policies_reads_no_more_rows_than_it_asks_for() {
+fn calls_under_policies_read_no_more_recordings_than_they_ask_for() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.query(
@@ -141,33 +143,36 @@ fn a_user_under_policies_reads_no_more_rows_than_it_asks_for() {
             &[],
         );
         alice.run("COMMIT");
-        // The session may not have handed over the counts of the calls before.
+        // The counts may include calls before: a session reports its statistics with a delay.
         assert!(read <= 30, "{call} read {read} recordings");
     }
 }
 
 #[test]
-fn what_a_user_may_not_see_is_no_duplicate_to_it() {
+fn check_duplicate_of_a_recording_that_policies_hide_is_false() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let id = recording_id(&owner.import(&record("x"), ALICE));
     let mut bob = db.authenticated(BOB);
-    let answer: serde_json::Value = bob.value(ONE, &[&ALICE, &"fathom", &"x"]);
+    let answer: serde_json::Value = bob.value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     assert_eq!(answer, json!({"isDuplicate": false}));
-    // Its own, hidden by a policy of the application: skipped, without the id.
+    // The user's own recording, hidden by a policy of the application, is skipped without its id.
     owner.run(
         "CREATE POLICY hide ON recordings AS RESTRICTIVE FOR SELECT TO authenticated USING (title <> 'hidden');
          UPDATE recordings SET title = 'hidden' WHERE id IS NOT NULL",
     );
     let mut alice = db.authenticated(ALICE);
-    assert_eq!(alice.value::<serde_json::Value>(ONE, &[&ALICE, &"fathom", &"x"]), json!({"isDuplicate": false}));
+    assert_eq!(
+        alice.value::<serde_json::Value>(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]),
+        json!({"isDuplicate": false})
+    );
     assert_eq!(alice.import_own(&record("x")), json!({"success": false, "skipped": true}));
     assert_eq!(recording_id(&owner.import(&record("x"), ALICE)), id);
 }
 
-/// How long an answer takes must not tell what is there: a key of somebody else's is looked up under the policies.
+/// Compares the rows read: the duration of a call must not show whether another user's key exists.
 #[test]
-fn for_anothers_key_the_policies_come_first_whether_it_is_there_or_not() {
+fn check_duplicate_of_another_users_key_reads_as_many_rows_whether_it_exists_or_not() {
     let db = Database::new();
     let mut owner = db.table_owner();
     for id in 1..=20 {
@@ -177,9 +182,9 @@ fn for_anothers_key_the_policies_come_first_whether_it_is_there_or_not() {
     let mut rows_read = |external_id: &str| {
         let read = "SELECT COALESCE(sum(seq_tup_read + idx_tup_fetch), 0)::bigint FROM pg_stat_xact_user_tables";
         bob.run("BEGIN");
-        bob.value::<serde_json::Value>(ONE, &[&ALICE, &"fathom", &external_id]);
+        bob.value::<serde_json::Value>(CHECK_DUPLICATE, &[&ALICE, &"fathom", &external_id]);
         let before: i64 = bob.value(read, &[]);
-        bob.value::<serde_json::Value>(ONE, &[&ALICE, &"fathom", &external_id]);
+        bob.value::<serde_json::Value>(CHECK_DUPLICATE, &[&ALICE, &"fathom", &external_id]);
         let after: i64 = bob.value(read, &[]);
         bob.run("COMMIT");
         after - before
@@ -188,28 +193,28 @@ fn for_anothers_key_the_policies_come_first_whether_it_is_there_or_not() {
 }
 
 #[test]
-fn who_may_not_read_the_key_is_not_told_of_it() {
+fn check_duplicate_without_privilege_on_the_key_columns_is_false() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.import(&record("x"), ALICE);
     owner
         .run("REVOKE SELECT ON recordings FROM authenticated; GRANT SELECT (id, title) ON recordings TO authenticated");
     let mut alice = db.authenticated(ALICE);
-    let answer: serde_json::Value = alice.value(ONE, &[&ALICE, &"fathom", &"x"]);
+    let answer: serde_json::Value = alice.value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"x"]);
     assert_eq!(answer, json!({"isDuplicate": false}));
 }
 
 #[test]
-fn duplicates_are_found_through_the_index_also_when_others_have_filled_the_table() {
+fn check_duplicate_uses_the_index_though_its_plan_was_made_for_an_empty_table() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run("ALTER TABLE recordings SET (autovacuum_enabled = off)");
     assert_imported(&owner.import(&record("first"), ALICE));
     owner.run("DELETE FROM recordings WHERE id IS NOT NULL");
     db.superuser().run("VACUUM ANALYZE recordings");
-    // This session plans for an empty table.
+    // This session makes its plan while the table is empty.
     let mut early = db.service_role();
-    early.value::<serde_json::Value>(ONE, &[&ALICE, &"fathom", &"1"]);
+    early.value::<serde_json::Value>(CHECK_DUPLICATE, &[&ALICE, &"fathom", &"1"]);
     owner.query(
         "SELECT run_pipeline_batch(jsonb_agg($1 || jsonb_build_object('external_id', n)), $2)
          FROM generate_series(1, 2000) AS n",
@@ -220,7 +225,7 @@ fn duplicates_are_found_through_the_index_also_when_others_have_filled_the_table
     let before: i64 = early.value(read, &[]);
     for n in 1..=10 {
         let id = n.to_string();
-        let found: serde_json::Value = early.value(ONE, &[&ALICE, &"fathom", &id]);
+        let found: serde_json::Value = early.value(CHECK_DUPLICATE, &[&ALICE, &"fathom", &id]);
         assert_eq!(found["isDuplicate"], true);
     }
     let after: i64 = early.value(read, &[]);

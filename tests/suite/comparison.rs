@@ -1,4 +1,4 @@
-//! What two databases have in common: catalogs and rows, as text that can be compared.
+//! Describes the catalogs and rows of a database as text, to compare two databases.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,14 @@ use crate::support::*;
 /// Every object of a database with all its properties.
 pub fn catalog(db: &Database) -> Vec<String> {
     let mut superuser = db.superuser();
-    // Names are told in full, whatever a session's search_path.
+    // With an empty search_path PostgreSQL qualifies every name.
     superuser.run("SET search_path = ''");
     superuser.column(include_str!("catalog.sql"), &[])
 }
 
-/// The same as one of its roles sees it, and which file each relation is in: a table that was written anew has another.
+/// The same as a role sees the catalogs, with the file of each relation.
+///
+/// A rewritten table has another file.
 pub fn objects(session: &mut Session) -> BTreeSet<String> {
     let files = "SELECT format('file of %s: %s', oid::regclass, relfilenode) FROM pg_class
         WHERE relkind IN ('r', 'i') AND relnamespace <> 'pg_toast'::regnamespace";
@@ -40,7 +42,7 @@ pub fn contents(db: &Database) -> Vec<String> {
     tables.into_iter().map(rows_of).collect()
 }
 
-/// Names what only one of both has.
+/// Fails with the lines that only one side has.
 #[track_caller]
 pub fn assert_same(found: &[String], expected: &[String]) {
     let only = |these: &[String], those: &[String]| -> String {

@@ -1,4 +1,4 @@
-//! Exactly once, whoever imports at the same time.
+//! Tests that concurrent imports make each recording exactly once.
 
 use std::sync::Barrier;
 use std::thread;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// Runs `work` in as many threads, each with its number, and gathers what they return.
+/// Runs `work` in numbered threads and collects the results.
 fn in_parallel<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let work = &work;
@@ -26,7 +26,7 @@ fn sixteen_connections_importing_the_same_500_keys_make_500_recordings() {
         let results = in_parallel(CONNECTIONS, |number| {
             let mut session = if number % 2 == 0 { db.authenticated(ALICE) } else { db.service_role() };
             start.wait();
-            // Half of them from the other end, so that they meet everywhere.
+            // Half of the connections import in reverse order, so that connections meet at every key.
             let keys: Vec<usize> = if number % 4 < 2 { (0..KEYS).collect() } else { (0..KEYS).rev().collect() };
             keys.into_iter().map(|key| (key, session.import(&record(key), ALICE))).collect::<Vec<_>>()
         });
@@ -50,7 +50,7 @@ fn sixteen_connections_importing_the_same_500_keys_make_500_recordings() {
 }
 
 #[test]
-fn concurrent_calls_make_one_personal_bank() {
+fn concurrent_calls_of_ensure_personal_bank_make_one_bank() {
     for _ in 0..10 {
         let db = Database::new();
         let start = Barrier::new(8);
@@ -65,7 +65,7 @@ fn concurrent_calls_make_one_personal_bank() {
 }
 
 #[test]
-fn a_transaction_that_can_not_see_the_others_bank_is_to_be_retried() {
+fn ensure_personal_bank_raises_40001_if_the_snapshot_does_not_show_the_bank() {
     let db = Database::new();
     let mut first = db.service_role();
     first.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT");
@@ -77,7 +77,7 @@ fn a_transaction_that_can_not_see_the_others_bank_is_to_be_retried() {
 }
 
 #[test]
-fn an_import_waits_for_one_in_progress_and_takes_over_where_that_is_rolled_back() {
+fn an_import_waits_for_an_uncommitted_one_of_its_key_and_imports_after_its_rollback() {
     let db = Database::new();
     db.table_owner().value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
     for (end, imported) in [("COMMIT", false), ("ROLLBACK", true)] {
@@ -101,10 +101,12 @@ fn an_import_waits_for_one_in_progress_and_takes_over_where_that_is_rolled_back(
     }
 }
 
-/// As REINDEX INDEX CONCURRENTLY may have it: an index on the same key that ON CONFLICT does not go by, and that is filled
-/// before the dedup index. Its expression waits, so that the other session's row comes in between look-up and insert.
+/// Adds an index on the same key that is not the arbiter, as REINDEX CONCURRENTLY does.
+///
+/// PostgreSQL inserts into that index first. The index expression waits, so that the other session inserts its row
+/// between the look-up and the insert.
 #[test]
-fn a_key_that_another_index_finds_taken_is_a_duplicate() {
+fn a_key_that_another_index_than_the_arbiter_finds_taken_is_skipped() {
     for batch in [false, true] {
         let db = Database::new();
         let mut owner = db.table_owner();

@@ -1,4 +1,4 @@
-//! get_import_counts: one's own, and anyone's for those who stand above the policies.
+//! Tests get_import_counts() for the user itself and for roles that bypass the policies.
 
 use crate::support::*;
 
@@ -10,7 +10,7 @@ fn counts(session: &mut Session, call: &str) -> Vec<(String, i64)> {
         .collect()
 }
 
-fn imported(db: &Database) {
+fn import_for_two_users(db: &Database) {
     let mut owner = db.table_owner();
     for (id, source, user) in [("a", "zoom", ALICE), ("b", "zoom", ALICE), ("a", "fathom", ALICE), ("a", "zoom", BOB)] {
         assert_imported(&owner.import(&record_with(id, json!({"source_app": source})), user));
@@ -18,9 +18,9 @@ fn imported(db: &Database) {
 }
 
 #[test]
-fn counts_are_per_source_and_of_one_user() {
+fn import_counts_are_per_source_and_for_one_user() {
     let db = Database::new();
-    imported(&db);
+    import_for_two_users(&db);
     let own = counts(&mut db.authenticated(ALICE), "get_import_counts()");
     assert_eq!(own, [("fathom".to_owned(), 1), ("zoom".to_owned(), 2)]);
     assert_eq!(counts(&mut db.authenticated(ALICE), &format!("get_import_counts('{ALICE}')")), own);
@@ -29,9 +29,9 @@ fn counts_are_per_source_and_of_one_user() {
 }
 
 #[test]
-fn counts_of_another_are_for_superuser_bypassrls_and_table_owner_only() {
+fn import_counts_of_another_user_are_for_superuser_bypassrls_and_table_owner_only() {
     let db = Database::new();
-    imported(&db);
+    import_for_two_users(&db);
     let of_bob = format!("get_import_counts('{BOB}')");
     for mut session in [db.superuser(), db.service_role(), db.table_owner(), db.authenticated(BOB)] {
         assert_eq!(counts(&mut session, &of_bob), [("zoom".to_owned(), 1)]);
@@ -42,7 +42,7 @@ fn counts_of_another_are_for_superuser_bypassrls_and_table_owner_only() {
 }
 
 #[test]
-fn counts_without_a_user_are_an_error() {
+fn import_counts_without_a_user_raise_22023() {
     let db = Database::new();
     assert_eq!(db.service_role().sqlstate("SELECT * FROM get_import_counts()", &[]), "22023");
     assert_eq!(db.service_role().sqlstate("SELECT * FROM get_import_counts(NULL)", &[]), "22023");

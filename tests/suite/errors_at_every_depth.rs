@@ -1,6 +1,6 @@
-//! Errors raised wherever they can be, over and over in one session: each is told, and none leaves anything behind.
+//! Tests that errors raised at every depth of a call reach the caller and leak nothing.
 //!
-//! CONNECTOR_PIPELINE_TEST_ROUNDS is the number of calls (3,000; 100,000 for a full run).
+//! CONNECTOR_PIPELINE_TEST_ROUNDS is the number of calls (default 3,000; a full run has 100,000).
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,19 +8,22 @@ use std::fmt;
 
 use crate::support::*;
 
-/// What a call has to come to.
-enum End {
-    /// A result that has this in it.
+/// The expected outcome of a call.
+enum Expected {
+    /// A result that contains this text.
     Result(&'static str),
     /// An error with this SQLSTATE.
     Raise(&'static str),
 }
-use End::{Raise, Result};
+use Expected::{Raise, Result};
 
+/// A user without a personal bank.
 const BANKLESS: Uuid = Uuid::from_u128(0xB4);
 
-/// Each is a transaction of its own, rolled back at its end. `@` stands for a record with the title that follows.
-const CALLS: [(&str, End); 24] = [
+/// Calls with their outcomes; each runs in its own transaction, which is rolled back.
+///
+/// A record with the title replaces `@title@`; the triggers of errors_at_every_depth.sql read the title.
+const CALLS: [(&str, Expected); 24] = [
     ("SELECT run_pipeline(@raise before@)", Result(r#""code": "P0001""#)),
     ("SELECT run_pipeline(@raise after@)", Result(r#""code": "P0001""#)),
     ("SELECT run_pipeline(@cast@)", Result(r#""code": "22P02""#)),
@@ -57,21 +60,22 @@ const CALLS: [(&str, End); 24] = [
     ),
 ];
 
-/// What a session holds.
-struct Holdings {
-    /// In bytes, by PostgreSQL's own account: by name and together.
+/// The resources that a session holds.
+struct Resources {
+    /// Bytes in PostgreSQL's memory contexts, by name.
     by_context: BTreeMap<String, i64>,
+    /// Bytes in all memory contexts.
     contexts: i64,
-    /// In kB, by the system's.
+    /// Memory of the process in kB, as the operating system counts it.
     memory: i64,
     files: i64,
     locks: i64,
     cursors_and_statements: i64,
-    /// That are open.
+    /// Open subtransactions.
     subtransactions: i64,
 }
 
-impl fmt::Display for Holdings {
+impl fmt::Display for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { by_context: _, contexts, memory, files, locks, cursors_and_statements, subtransactions } = self;
         write!(
@@ -83,47 +87,47 @@ impl fmt::Display for Holdings {
 }
 
 #[test]
-fn errors_at_every_depth_are_told_and_leave_nothing_behind() {
+fn errors_at_every_depth_are_returned_or_raised_and_leak_nothing_in_a_session() {
     let db = Database::new();
     let (mut session, mut superuser) = prepare(&db);
     let rounds = rounds().div_ceil(CALLS.len());
-    let calls: Vec<(String, &End)> = CALLS.iter().map(|(call, end)| (filled_in(call), end)).collect();
+    let calls: Vec<(String, &Expected)> = CALLS.iter().map(|(call, expected)| (with_records(call), expected)).collect();
     let mut early = None;
     for round in 0..rounds {
         if round == rounds / 10 {
-            early = Some(Holdings::of(&mut session, &mut superuser));
+            early = Some(Resources::of(&mut session, &mut superuser));
         }
-        for (call, end) in &calls {
-            check(&mut session, call, end);
+        for (call, expected) in &calls {
+            check(&mut session, call, expected);
         }
     }
-    let (early, late) = (early.expect("there are rounds"), Holdings::of(&mut session, &mut superuser));
+    let (early, late) = (early.expect("there are rounds"), Resources::of(&mut session, &mut superuser));
     println!("after {} calls: {early}\nafter {} calls: {late}", rounds / 10 * CALLS.len(), rounds * CALLS.len());
-    assert_flat(&early, &late);
+    assert_no_growth(&early, &late);
     let left: i64 =
         session.value("SELECT (SELECT count(*) FROM recordings) + (SELECT count(*) FROM import_failures)", &[]);
     assert_eq!(left, 0);
 }
 
-/// The same within one statement, where nothing is freed by a transaction's end.
+/// Raises errors in one transaction, whose end frees nothing between the calls.
 #[test]
-fn errors_in_one_statement_leave_nothing_behind() {
+fn errors_in_one_transaction_leak_nothing() {
     let db = Database::new();
     let (mut session, mut superuser) = prepare(&db);
     let raising = ["raise before", "raise after", "cast", "nested, raise", "block"];
-    let calls: String = raising.map(|title| filled_in(&format!("PERFORM run_pipeline(@{title}@);"))).concat();
+    let calls: String = raising.map(|title| with_records(&format!("PERFORM run_pipeline(@{title}@);"))).concat();
     session.run(&format!(
-        "CREATE FUNCTION import_in_vain(p_rounds integer) RETURNS void LANGUAGE plpgsql AS
+        "CREATE FUNCTION import_failing_records(p_rounds integer) RETURNS void LANGUAGE plpgsql AS
              $f$ BEGIN FOR i IN 1..p_rounds LOOP {calls} END LOOP; END $f$; BEGIN"
     ));
     let rounds = (rounds() / raising.len()) as i32;
     let mut after = |rounds: i32| {
-        session.query("SELECT import_in_vain($1)", &[&rounds]);
-        Holdings::of(&mut session, &mut superuser)
+        session.query("SELECT import_failing_records($1)", &[&rounds]);
+        Resources::of(&mut session, &mut superuser)
     };
     let (early, late) = (after(rounds / 10), after(rounds - rounds / 10));
     println!("in one transaction, after {} calls: {early}\nafter {} calls: {late}", rounds / 10 * 5, rounds * 5);
-    assert_flat(&early, &late);
+    assert_no_growth(&early, &late);
     session.run("COMMIT");
     assert_eq!(session.count("recordings"), 0);
 }
@@ -144,7 +148,8 @@ fn prepare(db: &Database) -> (Session, Session) {
     (session, superuser)
 }
 
-fn filled_in(call: &str) -> String {
+/// Puts records and user ids into a call.
+fn with_records(call: &str) -> String {
     let parts = call.split('@').enumerate().map(|(n, part)| match n % 2 {
         0 => part.to_owned(),
         _ => format!("'{}'::jsonb", record_with("x", json!({"title": part, "owner_user_id": ALICE}))),
@@ -153,9 +158,9 @@ fn filled_in(call: &str) -> String {
     call.replace("$alice$", &format!("'{ALICE}'")).replace("$bankless$", &format!("'{BANKLESS}'"))
 }
 
-fn check(session: &mut Session, call: &str, end: &End) {
+fn check(session: &mut Session, call: &str, expected: &Expected) {
     let answer = session.client.simple_query(&format!("BEGIN; {call}"));
-    match (&answer, end) {
+    match (&answer, expected) {
         (Ok(messages), Result(part)) => {
             let last = messages.iter().rev().find_map(|message| match message {
                 postgres::SimpleQueryMessage::Row(row) => row.get(0),
@@ -171,7 +176,7 @@ fn check(session: &mut Session, call: &str, end: &End) {
     session.run("ROLLBACK");
 }
 
-impl Holdings {
+impl Resources {
     fn of(session: &mut Session, superuser: &mut Session) -> Self {
         let row = session
             .query(
@@ -187,7 +192,7 @@ impl Holdings {
         let memory =
             "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'RssAnon:\\s+(\\d+)')::bigint";
         let files = "SELECT count(*) FROM pg_ls_dir('/proc/' || $1::int || '/fd')";
-        // ExecutorState is of the statement that asks, and gone with it.
+        // ExecutorState belongs to the query that reads the view, and is freed with that query.
         let by_context: BTreeMap<String, i64> = session
             .query(
                 "SELECT name, sum(used_bytes)::bigint FROM pg_backend_memory_contexts
@@ -210,13 +215,13 @@ impl Holdings {
 }
 
 #[track_caller]
-fn assert_flat(early: &Holdings, late: &Holdings) {
+fn assert_no_growth(early: &Resources, late: &Resources) {
     let before = |name: &String| early.by_context.get(name).copied().unwrap_or(0);
     let grown: Vec<_> = late.by_context.iter().filter(|(name, size)| **size > before(name)).collect();
     assert!(late.contexts - early.contexts < 48 * 1024, "from {early} to {late}: {grown:?}");
     assert!(late.memory - early.memory < 1024, "from {early} to {late}");
-    // PostgreSQL keeps some files of tables open, and closes them as it likes.
+    // PostgreSQL keeps some table files open, and decides itself when to close them.
     assert!(late.files - early.files < 50, "from {early} to {late}");
-    let counts = |holdings: &Holdings| [holdings.locks, holdings.cursors_and_statements, holdings.subtransactions];
+    let counts = |resources: &Resources| [resources.locks, resources.cursors_and_statements, resources.subtransactions];
     assert_eq!(counts(late), counts(early), "from {early} to {late}");
 }

@@ -1,6 +1,6 @@
--- Tables that raise wherever one asks them to: what is to happen is told by a record's title.
+-- Makes tables raise errors at every depth: the title of a record selects the error.
 
-CREATE FUNCTION act_up() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION raise_by_title() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     record jsonb := jsonb_build_object(
         'external_id', 'within', 'source_app', 'fathom', 'full_transcript', '', 'recording_start_time', NEW.recording_start_time,
@@ -38,10 +38,10 @@ BEGIN
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER act_up_before BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION act_up();
-CREATE TRIGGER act_up_after AFTER INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION act_up();
+CREATE TRIGGER raise_before BEFORE INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION raise_by_title();
+CREATE TRIGGER raise_after AFTER INSERT ON recordings FOR EACH ROW EXECUTE FUNCTION raise_by_title();
 
-CREATE FUNCTION act_up_late() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION raise_deferred() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.title = 'deferred' THEN
         RAISE EXCEPTION 'not in the end';
@@ -49,8 +49,8 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE CONSTRAINT TRIGGER act_up_late AFTER INSERT ON recordings DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION act_up_late();
+CREATE CONSTRAINT TRIGGER raise_deferred AFTER INSERT ON recordings DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION raise_deferred();
 
 ALTER TABLE recordings ADD CHECK (title <> 'check');
 

@@ -1,4 +1,4 @@
-//! Importing: dedup, owners, banks, errors (sections 3 to 5 of the contract).
+//! Tests imports of single records: dedup, owners, banks, errors.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn a_second_import_is_skipped_with_the_id_of_the_first() {
 }
 
 #[test]
-fn the_key_is_owner_source_and_id_together() {
+fn the_dedup_key_is_owner_source_app_and_external_id_together() {
     let db = Database::new();
     let mut owner = db.table_owner();
     assert_imported(&owner.import(&record("x"), ALICE));
@@ -29,7 +29,7 @@ fn the_key_is_owner_source_and_id_together() {
 }
 
 #[test]
-fn vendors_ids_of_every_shape_are_kept_to_the_letter() {
+fn external_ids_of_any_characters_are_stored_unchanged_and_deduplicated() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let long = "x".repeat(1000);
@@ -50,7 +50,7 @@ fn vendors_ids_of_every_shape_are_kept_to_the_letter() {
 }
 
 #[test]
-fn insert_recording_answers_with_the_id_and_raises_what_run_pipeline_reports() {
+fn insert_recording_returns_the_id_and_raises_the_errors_that_run_pipeline_returns() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let inserted: serde_json::Value = owner.value("SELECT insert_recording($1, $2)", &[&record("x"), &ALICE]);
@@ -65,13 +65,13 @@ fn insert_recording_answers_with_the_id_and_raises_what_run_pipeline_reports() {
     assert_eq!(owner.sqlstate("SELECT insert_recording(NULL, $1)", &[&ALICE]), "22004");
     assert_eq!(owner.sqlstate("SELECT insert_recording($1)", &[&record("y")]), "22023");
     owner.run(&raising_trigger("recordings", "BEFORE", "QUOTA"));
-    // A code of the application's own can't pass through pgrx: it is named in DETAIL.
+    // pgrx can't raise a SQLSTATE that PostgreSQL does not define: DETAIL names that code.
     let raised = owner.error("SELECT insert_recording($1, $2)", &[&record("y"), &ALICE]);
     assert_eq!((raised.code().code(), raised.detail()), ("P0001", Some("SQLSTATE QUOTA")));
 }
 
 #[test]
-fn the_owner_is_p_user_id_else_the_records_else_the_jwts() {
+fn the_owner_is_p_user_id_else_the_records_owner_user_id_else_the_jwt_subject() {
     let db = Database::new();
     let mut service = db.service_role();
     assert_imported(&service.import(&record("argument"), ALICE));
@@ -90,7 +90,7 @@ fn the_owner_is_p_user_id_else_the_records_else_the_jwts() {
 }
 
 #[test]
-fn claims_that_a_finished_transaction_leaves_empty_are_no_owner() {
+fn empty_jwt_claims_after_a_transaction_give_no_owner() {
     let db = Database::new();
     let mut session = db.login("authenticator");
     session.run(&format!(
@@ -102,7 +102,7 @@ fn claims_that_a_finished_transaction_leaves_empty_are_no_owner() {
 }
 
 #[test]
-fn claims_that_are_no_good_name_no_owner() {
+fn invalid_jwt_claims_fail_the_record_with_22023() {
     let db = Database::new();
     let cases = [
         ("not json", "request.jwt.claims"),
@@ -125,7 +125,7 @@ fn claims_that_are_no_good_name_no_owner() {
 }
 
 #[test]
-fn a_user_that_does_not_exist_is_an_error_and_leaves_nothing() {
+fn an_import_for_a_user_that_does_not_exist_fails_and_writes_nothing() {
     let db = Database::new();
     let mut owner = db.table_owner();
     assert_failed(&owner.import(&record("x"), Uuid::from_u128(77)), "23503", "is not a user");
@@ -149,7 +149,7 @@ fn a_first_import_makes_the_personal_bank_and_its_vault() {
 }
 
 #[test]
-fn a_guest_in_a_personal_bank_gets_a_bank_of_its_own() {
+fn a_guest_in_anothers_personal_bank_imports_into_a_bank_of_its_own() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let alices: Uuid = owner.value("SELECT ensure_personal_bank($1)", &[&ALICE]);
@@ -161,7 +161,7 @@ fn a_guest_in_a_personal_bank_gets_a_bank_of_its_own() {
 }
 
 #[test]
-fn a_bank_that_the_owner_is_no_member_of_is_refused_for_every_caller() {
+fn a_bank_of_which_the_owner_is_not_a_member_is_refused_for_every_caller() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let bobs: Uuid = owner.value("SELECT ensure_personal_bank($1)", &[&BOB]);
@@ -169,16 +169,16 @@ fn a_bank_that_the_owner_is_no_member_of_is_refused_for_every_caller() {
     for session in [&mut owner, &mut db.service_role(), &mut db.authenticated(ALICE), &mut db.superuser()] {
         let foreign = session.import(&record_with("x", json!({"bank_id": bobs})), ALICE);
         assert_failed(&foreign, "42501", "not a member");
-        // Whether a bank exists is nobody's business.
+        // The error must not show whether the bank exists.
         let unknown = session.import(&record_with("x", json!({"bank_id": nowhere})), ALICE);
-        let told = |result: &serde_json::Value, bank: Uuid| result.to_string().replace(&bank.to_string(), "BANK");
-        assert_eq!(told(&foreign, bobs), told(&unknown, nowhere));
+        let without_id = |result: &serde_json::Value, bank: Uuid| result.to_string().replace(&bank.to_string(), "BANK");
+        assert_eq!(without_id(&foreign, bobs), without_id(&unknown, nowhere));
     }
     assert_eq!(owner.count("recordings"), 0);
 }
 
 #[test]
-fn a_business_bank_of_the_owner_is_taken() {
+fn bank_id_and_vault_id_of_the_owners_business_bank_are_used() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, vault) = business_bank(&mut owner, ALICE);
@@ -189,7 +189,7 @@ fn a_business_bank_of_the_owner_is_taken() {
 }
 
 #[test]
-fn several_rows_under_one_key_are_one_duplicate_with_the_oldest_id() {
+fn a_key_with_several_rows_is_a_duplicate_with_the_oldest_rows_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let oldest = without_dedup_index(&mut owner);
@@ -201,7 +201,7 @@ fn several_rows_under_one_key_are_one_duplicate_with_the_oldest_id() {
 }
 
 #[test]
-fn without_the_dedup_index_nothing_is_imported_and_bootstrap_is_named() {
+fn an_import_without_the_dedup_index_fails_and_names_bootstrap() {
     let db = Database::new();
     let mut owner = db.table_owner();
     without_dedup_index(&mut owner);
@@ -221,7 +221,7 @@ fn a_violation_of_another_unique_index_is_an_error_never_a_skip() {
 }
 
 #[test]
-fn what_a_row_runs_into_is_reported_with_its_sqlstate() {
+fn errors_of_constraints_and_triggers_are_returned_with_their_sqlstate() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run("ALTER TABLE recordings ADD CONSTRAINT short CHECK (length(title) < 10)");
@@ -235,10 +235,10 @@ fn what_a_row_runs_into_is_reported_with_its_sqlstate() {
 }
 
 #[test]
-fn an_id_or_a_source_too_long_for_the_index_is_refused_by_name() {
+fn an_external_id_or_source_app_too_long_for_the_index_is_refused_by_name() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    // Nothing in it to compress.
+    // Checksums can't be compressed.
     let noise: String = owner.value("SELECT string_agg(md5(n::text), '') FROM generate_series(1, 32768) AS n", &[]);
     let longest = record_with(&noise[..2000], json!({"source_app": noise[..500]}));
     assert_imported(&owner.import(&longest, ALICE));
@@ -264,7 +264,7 @@ fn a_record_that_fails_runs_the_triggers_once() {
 }
 
 #[test]
-fn an_errors_own_code_is_reported_whatever_was_warned_of_before_it_was_raised_again() {
+fn an_error_that_a_trigger_raises_again_after_a_warning_keeps_its_sqlstate() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let trigger = |code: &str| {
@@ -288,7 +288,7 @@ fn an_errors_own_code_is_reported_whatever_was_warned_of_before_it_was_raised_ag
 }
 
 #[test]
-fn a_row_that_a_trigger_puts_elsewhere_is_imported_not_skipped() {
+fn a_row_that_a_trigger_redirects_to_a_child_table_is_imported_not_skipped() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -303,7 +303,7 @@ fn a_row_that_a_trigger_puts_elsewhere_is_imported_not_skipped() {
 }
 
 #[test]
-fn an_id_column_of_another_type_is_an_error_not_a_pointer() {
+fn an_id_column_of_type_bigint_gives_an_error_not_a_crash() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -318,7 +318,7 @@ fn an_id_column_of_another_type_is_an_error_not_a_pointer() {
 }
 
 #[test]
-fn an_import_that_a_trigger_drops_is_an_error() {
+fn a_recording_that_a_trigger_drops_fails_with_09000() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -329,7 +329,7 @@ fn an_import_that_a_trigger_drops_is_an_error() {
 }
 
 #[test]
-fn an_id_that_a_trigger_gives_is_the_one_reported() {
+fn an_id_that_a_trigger_assigns_is_returned_as_the_recording_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -348,14 +348,14 @@ fn a_duplicate_that_a_policy_hides_is_skipped_without_its_id() {
     let db = Database::new();
     let mut owner = db.table_owner();
     assert_imported(&db.authenticated(ALICE).import_own(&record("x")));
-    // What the caller may see is told by the row, so that the new row passes and the old one is hidden.
+    // The policy compares a column of the row: it shows the new row and hides the old one.
     owner.run("ALTER POLICY recordings_select ON recordings USING (synced_at >= now())");
     let result = db.authenticated(ALICE).import_own(&record("x"));
     assert_eq!(result, json!({"success": false, "skipped": true}));
     assert_eq!(owner.count("recordings"), 1);
 }
 
-/// Takes the dedup index away and puts three rows under one key; the id of the oldest.
+/// Drops the dedup index and inserts three rows with one key; returns the oldest's id.
 fn without_dedup_index(owner: &mut Session) -> Uuid {
     let bank: Uuid = owner.value("SELECT ensure_personal_bank($1)", &[&ALICE]);
     owner.run("DROP INDEX recordings_dedup_key");
@@ -387,7 +387,7 @@ fn a_unique_violation_in_a_trigger_that_drops_the_row_is_an_error_never_a_skip()
     let batch = json!([record("y")]);
     let result: Value = owner.value("SELECT run_pipeline_batch($1, $2)", &[&batch, &ALICE]);
     assert_eq!(result["failed"], 1, "{result}");
-    // And a retry does not take it for done.
+    // A retry must not skip the record as a duplicate.
     let result: Value = owner.value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
     assert_eq!(result["failed"], 1, "{result}");
     assert_eq!(owner.count("import_failures"), 1);

@@ -1,11 +1,11 @@
-//! run_pipeline inside other people's transactions.
+//! Tests run_pipeline() inside the caller's transactions, functions and triggers.
 
 use serde_json::Value;
 
 use crate::support::*;
 
 #[test]
-fn after_a_failure_the_transaction_goes_on_and_holds_nothing_of_the_record() {
+fn a_failed_record_leaves_the_transaction_usable_and_writes_nothing() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(&raising_trigger("recordings", "AFTER", "P0001"));
@@ -20,7 +20,7 @@ fn after_a_failure_the_transaction_goes_on_and_holds_nothing_of_the_record() {
 }
 
 #[test]
-fn an_import_is_part_of_the_callers_transaction_and_of_its_savepoints() {
+fn an_import_is_rolled_back_with_the_callers_transaction_or_savepoint() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run("BEGIN");
@@ -40,7 +40,7 @@ fn an_import_is_part_of_the_callers_transaction_and_of_its_savepoints() {
 }
 
 #[test]
-fn it_works_in_a_plpgsql_function_with_and_without_exception_blocks() {
+fn run_pipeline_works_in_plpgsql_with_and_without_exception_blocks() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -72,7 +72,7 @@ fn it_works_in_a_plpgsql_function_with_and_without_exception_blocks() {
 }
 
 #[test]
-fn it_works_in_a_trigger_and_in_a_trigger_on_recordings_itself() {
+fn run_pipeline_works_in_a_trigger_and_in_a_trigger_on_recordings_itself() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -100,7 +100,7 @@ fn it_works_in_a_trigger_and_in_a_trigger_on_recordings_itself() {
 }
 
 #[test]
-fn it_works_at_every_isolation_level() {
+fn run_pipeline_imports_and_skips_at_every_isolation_level() {
     let db = Database::new();
     let mut owner = db.table_owner();
     for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
@@ -114,7 +114,7 @@ fn it_works_at_every_isolation_level() {
 }
 
 #[test]
-fn a_key_that_the_snapshot_does_not_show_is_a_serialization_failure_and_a_retry_is_a_skip() {
+fn a_duplicate_that_the_snapshot_does_not_show_raises_40001_and_a_retry_skips_it() {
     let db = Database::new();
     for level in ["REPEATABLE READ", "SERIALIZABLE"] {
         let mut late = db.service_role();
@@ -129,7 +129,7 @@ fn a_key_that_the_snapshot_does_not_show_is_a_serialization_failure_and_a_retry_
 }
 
 #[test]
-fn in_a_read_only_transaction_a_duplicate_is_a_skip_and_a_new_record_fails_cleanly() {
+fn a_read_only_transaction_skips_a_duplicate_and_fails_a_new_record_with_25006() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let id = recording_id(&owner.import(&record("x"), ALICE));
@@ -142,7 +142,7 @@ fn in_a_read_only_transaction_a_duplicate_is_a_skip_and_a_new_record_fails_clean
 }
 
 #[test]
-fn a_hundred_thousand_calls_in_one_statement() {
+fn a_hundred_thousand_calls_in_one_statement_import_each_key_once() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let staging = "CREATE TABLE staging AS
@@ -159,10 +159,10 @@ fn a_hundred_thousand_calls_in_one_statement() {
 }
 
 #[test]
-fn a_plan_made_for_an_empty_table_does_not_outlive_it() {
+fn imports_use_the_index_though_their_plan_was_made_for_an_empty_table() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    // Statistics that say "empty, and known to be": the worst that a kept plan can start from.
+    // With statistics of an empty table the planner prefers a sequential scan.
     owner.run("VACUUM ANALYZE recordings");
     owner.run("VACUUM ANALYZE vault_entries");
     let import = "SELECT count(run_pipeline(jsonb_build_object('external_id', n, 'source_app', 'backfill', 'title', '',
@@ -170,18 +170,18 @@ fn a_plan_made_for_an_empty_table_does_not_outlive_it() {
         FROM generate_series($2::int, $3::int) AS n";
     owner.run("BEGIN");
     owner.query(import, &[&ALICE, &1, &20_000]);
-    let before: i64 = owner.value(READ, &[]);
+    let before: i64 = owner.value(ROWS_READ, &[]);
     owner.query(import, &[&ALICE, &20_001, &20_100]);
-    let read = owner.value::<i64>(READ, &[]) - before;
+    let read = owner.value::<i64>(ROWS_READ, &[]) - before;
     assert!(read < 100 * 100, "100 imports into 20,000 rows read {read} rows of recordings by sequential scans");
     owner.run("COMMIT");
 }
 
-/// Rows of recordings that sequential scans have read in the running transaction.
-const READ: &str = "SELECT coalesce(seq_tup_read, 0) FROM pg_stat_xact_user_tables WHERE relname = 'recordings'";
+/// Counts the rows of recordings that sequential scans have read in the running transaction.
+const ROWS_READ: &str = "SELECT coalesce(seq_tup_read, 0) FROM pg_stat_xact_user_tables WHERE relname = 'recordings'";
 
 #[test]
-fn cancel_and_timeouts_reach_the_caller() {
+fn statement_timeout_is_raised_to_the_caller_and_nothing_is_imported() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -197,7 +197,7 @@ fn cancel_and_timeouts_reach_the_caller() {
 }
 
 #[test]
-fn a_lock_timeout_reaches_the_caller() {
+fn lock_timeout_is_raised_to_the_caller_and_nothing_is_imported() {
     let db = Database::new();
     let mut other = db.table_owner();
     other.run("BEGIN; LOCK TABLE vault_entries");
@@ -209,7 +209,7 @@ fn a_lock_timeout_reaches_the_caller() {
 }
 
 #[test]
-fn an_internal_error_and_a_serialization_failure_of_a_trigger_reach_the_caller() {
+fn internal_conflict_and_resource_errors_of_a_trigger_are_raised_to_the_caller() {
     let db = Database::new();
     let mut owner = db.table_owner();
     for (code, table) in
@@ -222,7 +222,7 @@ fn an_internal_error_and_a_serialization_failure_of_a_trigger_reach_the_caller()
 }
 
 #[test]
-fn catalogs_that_the_caller_may_not_read_cost_no_import() {
+fn imports_work_for_a_caller_without_privilege_on_pg_proc_and_pg_depend() {
     let db = Database::new();
     db.superuser().run("REVOKE SELECT ON pg_catalog.pg_proc, pg_catalog.pg_depend FROM PUBLIC");
     let mut service = db.service_role();

@@ -1,4 +1,4 @@
-//! CREATE EXTENSION, bootstrap_auth() and bootstrap().
+//! Tests CREATE EXTENSION, bootstrap_auth() and bootstrap().
 
 use crate::support::*;
 
@@ -8,7 +8,7 @@ fn report(session: &mut Session) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_second_bootstrap_changes_nothing_and_says_so() {
+fn a_second_bootstrap_changes_nothing_and_reports_exists() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let catalog = "SELECT md5(string_agg(c::text || xmin::text, ' ' ORDER BY oid)) FROM pg_class AS c";
@@ -19,7 +19,7 @@ fn a_second_bootstrap_changes_nothing_and_says_so() {
 }
 
 #[test]
-fn the_first_bootstrap_tells_what_it_made() {
+fn the_first_bootstrap_reports_the_objects_as_created() {
     let db = Database::empty();
     let mut superuser = db.superuser();
     superuser.run("CREATE EXTENSION connector_pipeline; SELECT connector_pipeline.bootstrap_auth()");
@@ -29,7 +29,7 @@ fn the_first_bootstrap_tells_what_it_made() {
 }
 
 #[test]
-fn bootstrap_without_auth_names_the_way_out_and_changes_nothing() {
+fn bootstrap_without_schema_auth_hints_at_bootstrap_auth_and_changes_nothing() {
     let db = Database::empty();
     let mut superuser = db.superuser();
     superuser.run("CREATE EXTENSION connector_pipeline");
@@ -41,13 +41,13 @@ fn bootstrap_without_auth_names_the_way_out_and_changes_nothing() {
 }
 
 #[test]
-fn bootstrap_auth_refuses_where_auth_exists() {
+fn bootstrap_auth_refuses_an_existing_schema_auth() {
     let db = Database::new();
     assert_eq!(db.superuser().sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
 }
 
 #[test]
-fn without_tables_the_pipeline_names_bootstrap() {
+fn calls_without_tables_fail_and_name_bootstrap() {
     let db = Database::empty();
     let mut superuser = db.superuser();
     superuser.run("CREATE EXTENSION connector_pipeline");
@@ -63,7 +63,7 @@ fn without_tables_the_pipeline_names_bootstrap() {
 }
 
 #[test]
-fn a_database_in_another_encoding_is_refused_with_the_way_out() {
+fn a_call_in_a_database_of_another_encoding_is_refused_and_names_utf8() {
     let db = Database::empty();
     let name = format!("{}_latin", db.name());
     let mut superuser = db.superuser();
@@ -78,7 +78,7 @@ fn a_database_in_another_encoding_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn the_functions_have_the_names_arguments_and_kinds_of_the_contract() {
+fn functions_have_the_names_arguments_and_attributes_of_the_contract() {
     let db = Database::new();
     let signatures = "
         SELECT proname || '(' || pg_get_function_arguments(oid) || ') ' || pg_get_function_result(oid)
@@ -114,7 +114,7 @@ fn every_function_and_table_has_a_comment() {
 }
 
 #[test]
-fn bootstrap_auth_grants_for_a_database_owner_who_does_not_own_the_functions() {
+fn bootstrap_auth_by_the_database_owner_grants_functions_that_a_superuser_owns() {
     let db = Database::empty();
     let mut superuser = db.superuser();
     superuser.run(
@@ -127,7 +127,7 @@ fn bootstrap_auth_grants_for_a_database_owner_who_does_not_own_the_functions() {
 }
 
 #[test]
-fn bootstrap_binds_no_function_of_the_callers_search_path() {
+fn bootstrap_uses_no_function_of_the_callers_search_path() {
     let db = Database::empty();
     let mut superuser = db.superuser();
     superuser.run(
@@ -143,7 +143,7 @@ fn bootstrap_binds_no_function_of_the_callers_search_path() {
 }
 
 #[test]
-fn a_statement_that_outlives_the_extension_ends_with_an_error() {
+fn a_cursor_still_open_after_drop_extension_raises_42883() {
     let db = Database::new();
     let mut superuser = db.superuser();
     let calls = [

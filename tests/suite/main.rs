@@ -1,9 +1,9 @@
-//! What connector_pipeline promises, each promise a test, shown over SQL by real clients on a real server.
+//! Tests each promise of connector_pipeline over SQL, with real clients on a real server.
 //!
-//! The server is the one that CONNECTOR_PIPELINE_TEST_URL names (a superuser's connection string), else the one that
-//! `cargo pgrx test` starts. The tests know nothing but SQL: with CONNECTOR_PIPELINE_TEST_SETUP naming an SQL file that
-//! a superuser runs instead of CREATE EXTENSION and bootstrap(), the suite judges another implementation of the contract.
-//! CONNECTOR_PIPELINE_TEST_SCHEMA names a schema to install into, which takes the place of public.
+//! CONNECTOR_PIPELINE_TEST_URL is a superuser's connection string; without it the tests use the server that
+//! `cargo pgrx test` starts. CONNECTOR_PIPELINE_TEST_SETUP names an SQL file that a superuser runs instead of CREATE
+//! EXTENSION and bootstrap(), to test another implementation of the contract: the tests use only SQL.
+//! CONNECTOR_PIPELINE_TEST_SCHEMA names a schema to install into instead of public.
 
 mod application;
 mod comparison;

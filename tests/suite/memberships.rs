@@ -1,19 +1,19 @@
-//! Membership and vault are checked at every call: nothing that an earlier call found is used again.
+//! Tests that each call checks membership and vault anew, whatever an earlier call found.
 
 use serde_json::Value;
 
 use crate::support::*;
 
-/// SQL that takes Alice out of a business bank.
-fn leave(bank: Uuid) -> String {
+/// SQL that ends Alice's membership of a bank.
+fn end_membership(bank: Uuid) -> String {
     format!("DELETE FROM bank_memberships WHERE user_id = '{ALICE}' AND bank_id = '{bank}'")
 }
 
-fn into(bank: Uuid, vault: Uuid, external_id: &str) -> Value {
+fn record_into(bank: Uuid, vault: Uuid, external_id: &str) -> Value {
     record_with(external_id, json!({"bank_id": bank, "vault_id": vault}))
 }
 
-/// A function that imports the records of an array, one by one, and runs `between` after the second.
+/// A function that imports records one by one and runs `between` after the second.
 fn import_in_a_loop(between: &str) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION import_in_a_loop(p_records jsonb[]) RETURNS SETOF jsonb LANGUAGE plpgsql AS $$
@@ -26,7 +26,7 @@ fn import_in_a_loop(between: &str) -> String {
     )
 }
 
-/// A function that runs SQL in the midst of a statement, where it is asked to.
+/// A function that runs SQL within a statement if `p_is_due` is true.
 fn run_if(sql: &str) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION run_if(p_is_due boolean) RETURNS boolean LANGUAGE plpgsql AS
@@ -34,7 +34,7 @@ fn run_if(sql: &str) -> String {
     )
 }
 
-/// Imports four records, with `change` after the second; what the last two results say.
+/// Imports four records, runs `change` after the second, and returns the last two results.
 type Form = fn(&Database, records: &[Value], change: &str) -> [Value; 2];
 
 const FORMS: [(&str, Form); 6] = [
@@ -97,12 +97,12 @@ const FORMS: [(&str, Form); 6] = [
 ];
 
 #[test]
-fn a_membership_that_ended_opens_no_bank_in_any_form_of_call() {
+fn an_import_after_the_membership_ended_is_refused_in_every_form_of_call() {
     for (form, import) in FORMS {
         let db = Database::new();
         let (bank, vault) = business_bank(&mut db.table_owner(), ALICE);
-        let records = ["a", "b", "c", "d"].map(|id| into(bank, vault, id));
-        for refused in import(&db, &records, &leave(bank)) {
+        let records = ["a", "b", "c", "d"].map(|id| record_into(bank, vault, id));
+        for refused in import(&db, &records, &end_membership(bank)) {
             assert_eq!(refused["code"], "42501", "{form}: {refused}");
         }
         assert_eq!(db.table_owner().count("recordings"), 2, "{form}");
@@ -110,13 +110,13 @@ fn a_membership_that_ended_opens_no_bank_in_any_form_of_call() {
 }
 
 #[test]
-fn a_vault_that_moved_to_another_bank_gets_no_entry_in_any_form_of_call() {
+fn a_vault_that_moved_to_another_bank_gets_no_entry_in_every_form_of_call() {
     for (form, import) in FORMS {
         let db = Database::new();
         let mut owner = db.table_owner();
         let (bank, vault) = business_bank(&mut owner, ALICE);
         let (other, _) = business_bank(&mut owner, BOB);
-        let records = ["a", "b", "c", "d"].map(|id| into(bank, vault, id));
+        let records = ["a", "b", "c", "d"].map(|id| record_into(bank, vault, id));
         let change = format!("UPDATE vaults SET bank_id = '{other}' WHERE id = '{vault}'");
         for warned in import(&db, &records, &change) {
             assert_imported(&warned);
@@ -127,22 +127,22 @@ fn a_vault_that_moved_to_another_bank_gets_no_entry_in_any_form_of_call() {
 }
 
 #[test]
-fn a_membership_that_is_rolled_back_opens_no_bank() {
+fn an_import_after_the_membership_was_rolled_back_is_refused() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, vault) = business_bank(&mut owner, BOB);
     let join = format!("INSERT INTO bank_memberships (bank_id, user_id) VALUES ('{bank}', '{ALICE}')");
     let mut service = db.service_role();
     service.run(&format!("BEGIN; SAVEPOINT s; {join}"));
-    assert_imported(&service.import(&into(bank, vault, "a"), ALICE));
+    assert_imported(&service.import(&record_into(bank, vault, "a"), ALICE));
     service.run("ROLLBACK TO s");
-    assert_failed(&service.import(&into(bank, vault, "b"), ALICE), "42501", "not a member");
+    assert_failed(&service.import(&record_into(bank, vault, "b"), ALICE), "42501", "not a member");
     service.run("COMMIT");
 }
 
-/// Code of the application's that ends the membership while a record is inserted: later records of the statement are refused.
+/// Ends the membership by table code that runs during the second insert of a statement.
 #[test]
-fn a_membership_that_code_of_a_table_ends_opens_no_bank_to_later_records() {
+fn later_records_of_a_statement_are_refused_when_table_code_ends_the_membership() {
     let table = [
         ("a check", "ALTER TABLE recordings ADD CHECK (leave(title))"),
         (
@@ -183,7 +183,7 @@ fn a_membership_that_code_of_a_table_ends_opens_no_bank_to_later_records() {
              CREATE FUNCTION look(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
                  $$ BEGIN PERFORM leave($1); RETURN true; END $$;
              {sql}",
-            leave(bank)
+            end_membership(bank)
         ));
         let records = ["a", "leave", "c", "d"]
             .map(|id| record_with(id, json!({"title": id, "bank_id": bank, "vault_id": vault})));
@@ -198,7 +198,7 @@ fn a_membership_that_code_of_a_table_ends_opens_no_bank_to_later_records() {
 }
 
 #[test]
-fn a_vault_that_moves_while_a_key_is_waited_for_gets_no_entry() {
+fn a_vault_that_moves_while_the_import_waits_for_its_key_gets_no_entry() {
     let db = Database::new();
     let (mut first, mut second, mut third) = (db.service_role(), db.service_role(), db.table_owner());
     let other = Uuid::from_u128(0xBA);
@@ -219,41 +219,40 @@ fn a_vault_that_moves_while_a_key_is_waited_for_gets_no_entry() {
     assert_eq!(third.count("vault_entries JOIN recordings ON recordings.id = recording_id WHERE title <> ''"), 1);
 }
 
-/// Rows that a data-changing command has written count for the calls in its RETURNING.
 #[test]
-fn a_command_that_calls_run_pipeline_in_returning_counts_for_the_call() {
+fn run_pipeline_in_returning_sees_the_rows_that_its_command_has_written() {
     let db = Database::new();
     let mut service = db.service_role();
     let mut owner = db.table_owner();
     let (bank, vault) = business_bank(&mut owner, ALICE);
     let (other, _) = business_bank(&mut owner, BOB);
-    assert_eq!(service.import(&into(bank, vault, "before"), ALICE)["warning"], Value::Null);
+    assert_eq!(service.import(&record_into(bank, vault, "before"), ALICE)["warning"], Value::Null);
     let result: Value = service.value(
         "UPDATE vaults SET bank_id = $1 WHERE id = $2 RETURNING run_pipeline($3, $4)",
-        &[&other, &vault, &into(bank, vault, "meanwhile"), &ALICE],
+        &[&other, &vault, &record_into(bank, vault, "meanwhile"), &ALICE],
     );
     assert!(result["warning"].is_string(), "{result}");
     let result: Value = service.value(
         "DELETE FROM bank_memberships WHERE bank_id = $1 RETURNING run_pipeline($2, $3)",
-        &[&bank, &into(bank, vault, "too late"), &ALICE],
+        &[&bank, &record_into(bank, vault, "too late"), &ALICE],
     );
     assert_failed(&result, "42501", "not a member");
 }
 
 #[test]
-fn a_truncated_membership_opens_no_bank() {
+fn an_import_after_memberships_were_truncated_is_refused() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, vault) = business_bank(&mut owner, ALICE);
     owner.run("BEGIN");
-    assert_imported(&owner.import(&into(bank, vault, "a"), ALICE));
+    assert_imported(&owner.import(&record_into(bank, vault, "a"), ALICE));
     owner.run("TRUNCATE bank_memberships");
-    assert_failed(&owner.import(&into(bank, vault, "b"), ALICE), "42501", "not a member");
+    assert_failed(&owner.import(&record_into(bank, vault, "b"), ALICE), "42501", "not a member");
     owner.run("ROLLBACK");
 }
 
 #[test]
-fn a_policy_on_a_setting_decides_at_each_call_of_a_statement() {
+fn a_policy_that_reads_a_setting_is_evaluated_at_each_call_of_a_statement() {
     let db = Database::new();
     let mut owner = db.table_owner();
     assert_imported(&owner.import(&record("before"), ALICE));
@@ -279,7 +278,7 @@ fn a_policy_on_a_setting_decides_at_each_call_of_a_statement() {
 fn a_personal_bank_that_was_rolled_back_is_made_again() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    // STABLE: both calls look with the snapshot of one statement, and the first one's personal bank is gone.
+    // STABLE: both calls use one snapshot, and the personal bank that the first call made is rolled back.
     owner.run(
         "CREATE FUNCTION import_and_undo(p_record jsonb, p_owner uuid) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
          BEGIN
@@ -298,7 +297,7 @@ fn a_personal_bank_that_was_rolled_back_is_made_again() {
 fn a_bank_that_a_dry_run_made_is_not_used_by_the_next_call() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    // Without foreign keys, which an adopted schema may lack, nothing else would notice.
+    // An adopted schema may lack these foreign keys, which would reject an id that does not exist.
     owner.run(
         "ALTER TABLE recordings DROP CONSTRAINT recordings_bank_id_fkey;
          ALTER TABLE vault_entries DROP CONSTRAINT vault_entries_vault_id_fkey",

@@ -1,11 +1,11 @@
-//! The list of columns that bootstrap() goes by is complete, and what it adds is what it makes.
+//! Tests that the list of needed columns is complete and equals the columns of new tables.
 
 use std::collections::BTreeSet;
 
 use crate::application::*;
 use crate::support::*;
 
-/// A row of the list that bootstrap() goes by.
+/// A row of sql/bootstrap/needed_columns.sql.
 struct Needed {
     table: String,
     column: String,
@@ -30,12 +30,14 @@ fn needed_columns(session: &mut Session) -> Vec<Needed> {
     session.query(&query, &[]).iter().map(read).collect()
 }
 
-/// Tables of the columns that can't be added; or of all, each of the last of the types that will do.
-fn barest_tables(owner: &mut Session, with_last_type: bool) {
+/// Creates tables of the columns that bootstrap() can't add.
+///
+/// With `with_last_type`, creates tables of all needed columns, each of the last type that is accepted.
+fn create_minimal_tables(owner: &mut Session, with_last_type: bool) {
     let needed = needed_columns(owner);
     let tables: BTreeSet<&str> = needed.iter().map(|needed| needed.table.as_str()).collect();
     owner.run("CREATE TYPE anylabel AS ENUM ('personal', 'owner', 'business')");
-    // Made by bootstrap() alone, with a column that is computed.
+    // Only bootstrap() creates import_failures: the table has a generated column.
     for table in tables.into_iter().filter(|table| *table != "import_failures") {
         let columns: Vec<String> = needed
             .iter()
@@ -51,12 +53,12 @@ fn barest_tables(owner: &mut Session, with_last_type: bool) {
 }
 
 #[test]
-fn the_needed_columns_are_all_that_the_pipeline_needs() {
+fn tables_with_the_needed_columns_alone_serve_every_call_of_the_pipeline() {
     for with_last_type in [false, true] {
         let db = without_tables();
         add_users(&db);
         let mut owner = db.table_owner();
-        barest_tables(&mut owner, with_last_type);
+        create_minimal_tables(&mut owner, with_last_type);
         bootstrap(&mut owner);
         owner.run(
             "GRANT SELECT, INSERT, UPDATE ON banks, bank_memberships, vaults, vault_memberships, recordings, vault_entries,
@@ -67,7 +69,7 @@ fn the_needed_columns_are_all_that_the_pipeline_needs() {
 }
 
 #[test]
-fn a_column_that_is_added_is_as_in_a_table_of_bootstraps_own() {
+fn a_column_that_bootstrap_adds_equals_the_one_in_a_table_that_it_creates() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let described = "SELECT format('%s %s', format_type(atttypid, atttypmod), pg_get_expr(adbin, adrelid))

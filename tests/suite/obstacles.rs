@@ -1,4 +1,4 @@
-//! What an application has that can't serve: bootstrap() tells it, with the way out, and changes nothing.
+//! Tests that bootstrap() refuses incompatible objects with a remedy and changes nothing.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::comparison::objects;
 use crate::support::*;
 
 #[test]
-fn an_index_serves_as_dedup_key_whatever_its_name_and_order() {
+fn bootstrap_accepts_a_unique_index_on_the_dedup_key_whatever_its_name_and_column_order() {
     for (index, serves) in [
         ("UNIQUE INDEX once ON recordings (source_app, owner_user_id, (source_metadata ->> 'external_id'))", true),
         (
@@ -40,7 +40,7 @@ fn an_index_serves_as_dedup_key_whatever_its_name_and_order() {
 }
 
 #[test]
-fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
+fn incompatible_objects_are_refused_with_a_remedy_and_nothing_is_changed() {
     let doubled = "INSERT INTO recordings (owner_user_id, bank_id, title, source_app, source_metadata)
         SELECT owner_user_id, bank_id, title, source_app, source_metadata FROM recordings";
     let doubled_without_entries = format!("DROP TABLE vault_entries; {doubled}");
@@ -170,7 +170,7 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
         ),
         ("ALTER TABLE recordings FORCE ROW LEVEL SECURITY", &["table recordings has FORCE ROW LEVEL SECURITY"]),
         (
-            // All at once.
+            // Several incompatible objects are reported together.
             "ALTER TABLE recordings ADD summary jsonb; ALTER TABLE sync_jobs ADD synced_ids integer[];
              CREATE VIEW import_sources AS SELECT 1 AS id;
              INSERT INTO vault_entries (vault_id, recording_id) SELECT vault_id, recording_id FROM vault_entries",
@@ -190,7 +190,7 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
              GRANT USAGE ON FOREIGN SERVER elsewhere TO app_owner;
              CREATE COLLATION lax (provider = libc, locale = 'C')",
         );
-        // Those that are not deterministic come with ICU, which not every server has. To bootstrap() the catalog counts.
+        // Nondeterministic collations need ICU, which not every server has; bootstrap() reads only this catalog column.
         db.superuser().run("UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'lax'");
         let mut owner = db.table_owner();
         owner.run(situation);
@@ -205,13 +205,13 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
         assert_eq!(objects(&mut owner), before, "{situation}");
 
         if *situation == doubled_sources {
-            // Which of them is right the application knows.
+            // Only the application can decide which of the two rows to delete.
             run_each(&mut owner, remedy(error.hint().unwrap()));
             owner.run("DELETE FROM import_sources AS one USING import_sources AS other WHERE one.id < other.id");
         } else {
             run_each(&mut owner, remedy(error.hint().unwrap()));
         }
-        // A column that was renamed for its type, or a column that was added, has to be made and filled.
+        // A needed column that was renamed because of its type is missing now, and has a remedy of its own.
         if let Err(error) = owner.client.query("SELECT connector_pipeline.bootstrap()", &[]) {
             let error = error.as_db_error().unwrap();
             assert!(error.detail().unwrap_or_default().contains("is missing"), "{situation}: {error:?}");
@@ -227,7 +227,7 @@ fn what_cannot_serve_is_told_with_the_way_out_and_nothing_is_changed() {
 }
 
 #[test]
-fn an_index_that_create_index_concurrently_left_invalid_is_told() {
+fn an_invalid_index_of_create_index_concurrently_is_refused_with_a_remedy() {
     let db = with_application();
     let mut owner = db.table_owner();
     let double = import_without_pipeline(&mut owner, "old");
@@ -245,9 +245,9 @@ fn an_index_that_create_index_concurrently_left_invalid_is_told() {
 }
 
 #[test]
-fn tables_of_another_owner_are_told() {
+fn tables_of_another_owner_are_refused_with_a_remedy() {
     let belongs = |table: &str, owner: &str| format!("table {table} belongs to {owner}, and has to belong to ");
-    // One of them.
+    // Another role owns one table.
     let db = with_application();
     db.superuser().run("ALTER TABLE vaults OWNER TO stranger");
     let error = db.table_owner().error("SELECT connector_pipeline.bootstrap()", &[]);
@@ -258,7 +258,7 @@ fn tables_of_another_owner_are_told() {
     run_each(&mut db.superuser(), remedy(error.hint().unwrap()));
     bootstrap(&mut db.table_owner());
 
-    // All of them: the caller is the one to change.
+    // Another role owns all tables: the remedy is to call bootstrap() as that role.
     let db = with_application();
     let mut superuser = db.superuser();
     let before = objects(&mut superuser);
@@ -278,7 +278,7 @@ fn tables_of_another_owner_are_told() {
 }
 
 #[test]
-fn a_strangers_function_in_the_place_of_ours_is_told() {
+fn a_function_source_metadata_ordered_of_another_owner_is_refused_with_a_remedy() {
     let db = with_application();
     db.superuser().run("GRANT CREATE ON SCHEMA public TO stranger");
     let mut stranger = db.login("stranger");

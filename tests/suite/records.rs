@@ -1,9 +1,9 @@
-//! What a connector record is (section 2 of the contract).
+//! Tests the connector record: its keys, their types, and the columns that store them.
 
 use crate::support::*;
 
 #[test]
-fn a_record_is_stored_in_the_columns_of_its_keys() {
+fn each_key_of_a_record_is_stored_in_the_column_of_its_name() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let result = owner.import(
@@ -68,7 +68,7 @@ fn all_faults_of_a_record_are_reported_in_one_message_with_their_keys() {
 }
 
 #[test]
-fn each_kind_of_bad_value_is_refused_by_name() {
+fn a_value_of_a_wrong_type_or_range_is_refused_with_22023_and_its_key() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let cases = [
@@ -101,7 +101,7 @@ fn each_kind_of_bad_value_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_object_is_refused_and_null_too() {
+fn a_record_that_is_not_an_object_or_is_null_fails() {
     let db = Database::new();
     let mut owner = db.table_owner();
     for value in [json!([]), json!("x"), json!(1), json!(true), json!(null)] {
@@ -111,7 +111,7 @@ fn what_is_no_object_is_refused_and_null_too() {
 }
 
 #[test]
-fn an_empty_title_and_an_empty_transcript_are_good() {
+fn an_empty_title_and_an_empty_transcript_are_imported() {
     let db = Database::new();
     assert_imported(&db.table_owner().import(&record_with("x", json!({"title": "", "full_transcript": ""})), ALICE));
 }
@@ -130,7 +130,7 @@ fn null_for_an_optional_key_means_absent() {
 }
 
 #[test]
-fn unknown_keys_are_listed_and_block_nothing() {
+fn unknown_keys_of_a_record_are_listed_in_ignored_fields_and_block_no_import() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let result = owner.import(&record_with("x", json!({"colour": "red", "size": {"w": 1}})), ALICE);
@@ -141,7 +141,7 @@ fn unknown_keys_are_listed_and_block_nothing() {
 }
 
 #[test]
-fn an_integer_id_is_its_exact_decimal_text() {
+fn an_integer_external_id_is_stored_as_its_exact_decimal_text() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let import = |owner: &mut Session, id: &str| -> serde_json::Value {
@@ -153,7 +153,7 @@ fn an_integer_id_is_its_exact_decimal_text() {
     }
     let stored: Vec<String> = owner.column("SELECT source_metadata ->> 'external_id' FROM recordings ORDER BY 1", &[]);
     assert_eq!(stored, ["-1", "123", "18446744073709551616", "18446744073709551617"]);
-    // The same id as a string is the same id.
+    // The string "123" is the same key as the number 123.
     assert_eq!(owner.import(&record("123"), ALICE)["skipped"], true);
 }
 
@@ -180,7 +180,7 @@ fn source_metadata_ordered_puts_external_id_first() {
     assert!(ordered.starts_with(r#"{"external_id": "i\"d", "#), "{ordered}");
     let same = "SELECT source_metadata_ordered(r)::jsonb = source_metadata FROM recordings AS r";
     assert!(owner.value::<bool>(same, &[]));
-    // As PostgREST selects a computed column.
+    // PostgREST selects a computed column with this notation.
     assert_eq!(owner.value::<String>("SELECT r.source_metadata_ordered::text FROM recordings AS r", &[]), ordered);
     owner.run("UPDATE recordings SET source_metadata = '{}'");
     assert_eq!(owner.value::<String>("SELECT source_metadata_ordered(r)::text FROM recordings AS r", &[]), "{}");
@@ -188,7 +188,7 @@ fn source_metadata_ordered_puts_external_id_first() {
 }
 
 #[test]
-fn jsonb_beyond_floats_and_deep_nesting_is_imported_as_it_is() {
+fn source_metadata_with_numbers_beyond_floats_or_deep_nesting_is_stored_unchanged() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let deep = format!("{}1{}", "[".repeat(3000), "]".repeat(3000));
@@ -203,7 +203,7 @@ fn jsonb_beyond_floats_and_deep_nesting_is_imported_as_it_is() {
 }
 
 #[test]
-fn a_uuid_may_be_in_any_notation_that_postgresql_takes() {
+fn a_uuid_is_accepted_in_each_notation_that_postgresql_accepts() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let digits = ALICE.simple().to_string();

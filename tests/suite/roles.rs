@@ -1,4 +1,4 @@
-//! Who may do what, over real connections.
+//! Tests the rights of each role and user, over real connections.
 
 use crate::support::*;
 
@@ -28,7 +28,7 @@ fn authenticated_imports_as_itself_only() {
 }
 
 #[test]
-fn the_answer_to_a_trespasser_does_not_tell_whether_the_key_exists() {
+fn the_error_of_an_import_for_another_user_does_not_show_whether_the_key_exists() {
     let db = Database::new();
     assert_imported(&db.authenticated(ALICE).import_own(&record("there")));
     let mut bob = db.authenticated(BOB);
@@ -50,7 +50,7 @@ fn service_role_table_owner_and_superuser_import_for_anyone() {
 }
 
 #[test]
-fn anon_and_strangers_may_call_nothing_and_read_nothing() {
+fn anon_and_roles_without_grants_may_call_no_function_and_read_no_table() {
     let db = Database::new();
     for mut session in [db.anon(), db.login("stranger")] {
         for call in [
@@ -74,7 +74,7 @@ fn anon_and_strangers_may_call_nothing_and_read_nothing() {
 }
 
 #[test]
-fn administration_is_for_the_owner_of_the_database_only() {
+fn bootstrap_may_be_called_by_the_owner_of_the_database_only() {
     let db = Database::new();
     for mut session in [db.authenticated(ALICE), db.service_role()] {
         assert_eq!(session.sqlstate("SELECT connector_pipeline.bootstrap()", &[]), "42501");
@@ -99,7 +99,7 @@ fn nothing_is_granted_to_public_or_anon() {
 }
 
 #[test]
-fn supabases_default_privileges_open_nothing() {
+fn supabases_default_privileges_give_anon_and_authenticated_no_further_rights() {
     let db = Database::empty();
     let mut superuser = db.superuser();
     let schema = superuser.schema();
@@ -153,7 +153,7 @@ fn every_foreign_key_has_an_index() {
 }
 
 #[test]
-fn import_sources_has_its_four_policies_and_a_user_touches_its_own_rows_only() {
+fn import_sources_has_four_policies_that_limit_a_user_to_its_own_rows() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let policies: Vec<String> =
@@ -174,7 +174,7 @@ fn import_sources_has_its_four_policies_and_a_user_touches_its_own_rows_only() {
 }
 
 #[test]
-fn a_user_sees_nothing_of_another_tenant() {
+fn a_user_sees_no_row_of_another_tenant_in_any_table() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
     let mut owner = db.table_owner();
@@ -192,7 +192,7 @@ fn a_user_sees_nothing_of_another_tenant() {
 }
 
 #[test]
-fn an_entry_in_ones_own_vault_opens_no_recording_of_another_bank() {
+fn a_vault_entry_in_ones_own_vault_shows_no_recording_of_another_bank() {
     let db = Database::new();
     let stolen = recording_id(&db.authenticated(ALICE).import_own(&record("x")));
     let mut bob = db.authenticated(BOB);
@@ -202,7 +202,7 @@ fn an_entry_in_ones_own_vault_opens_no_recording_of_another_bank() {
 }
 
 #[test]
-fn a_recording_in_a_shared_vault_is_seen_by_the_vaults_members() {
+fn a_recording_in_a_shared_vault_can_be_read_but_not_changed_by_a_viewer() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, vault) = business_bank(&mut owner, ALICE);
@@ -219,7 +219,7 @@ fn a_recording_in_a_shared_vault_is_seen_by_the_vaults_members() {
 }
 
 #[test]
-fn ensure_personal_bank_is_for_oneself_or_by_those_above_the_policies() {
+fn ensure_personal_bank_for_another_user_is_refused_to_a_user() {
     let db = Database::new();
     let call = "SELECT ensure_personal_bank($1)";
     let own: Uuid = db.authenticated(ALICE).value("SELECT ensure_personal_bank()", &[]);
@@ -233,7 +233,7 @@ fn ensure_personal_bank_is_for_oneself_or_by_those_above_the_policies() {
 }
 
 #[test]
-fn definer_functions_run_the_owners_code_with_the_owners_rights() {
+fn definer_functions_run_triggers_as_the_table_owner_and_refuse_a_view() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let schema = owner.schema();
@@ -259,14 +259,14 @@ fn definer_functions_run_the_owners_code_with_the_owners_rights() {
 fn definer_functions_refuse_tables_of_several_owners() {
     let db = Database::new();
     let mut superuser = db.superuser();
-    // Whoever owns one of the tables would have its triggers run as the owner of another.
+    // Else triggers of one table's owner would run with the rights of another table's owner.
     superuser.run("ALTER TABLE vaults OWNER TO stranger");
     let error = db.authenticated(ALICE).error("SELECT ensure_personal_bank()", &[]);
     assert_eq!((error.code().code(), error.message()), ("42501", "vaults has another owner"));
 }
 
 #[test]
-fn definer_functions_say_so_where_row_security_is_forced_on_the_owner() {
+fn get_import_counts_raises_an_error_if_row_level_security_is_forced() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
     db.table_owner().run("ALTER TABLE recordings FORCE ROW LEVEL SECURITY");
@@ -275,7 +275,7 @@ fn definer_functions_say_so_where_row_security_is_forced_on_the_owner() {
 }
 
 #[test]
-fn code_that_runs_within_a_superusers_command_acts_for_nobody_else() {
+fn a_users_index_function_in_a_superusers_reindex_gets_no_counts_of_another_user() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
     let mut superuser = db.superuser();
@@ -284,7 +284,7 @@ fn code_that_runs_within_a_superusers_command_acts_for_nobody_else() {
     let schema = superuser.schema();
     bob.run(&format!(
         "CREATE TABLE m.t (i int);
-         CREATE TABLE m.loot (told text);
+         CREATE TABLE m.loot (found text);
          INSERT INTO m.t VALUES (1);
          CREATE FUNCTION m.steal(i int) RETURNS int LANGUAGE plpgsql AS $$
          BEGIN
@@ -298,5 +298,5 @@ fn code_that_runs_within_a_superusers_command_acts_for_nobody_else() {
          CREATE INDEX ON m.t (m.f(i))"
     ));
     superuser.run("REINDEX TABLE m.t");
-    assert_eq!(bob.column::<String>("SELECT DISTINCT told FROM m.loot", &[]), ["42501"]);
+    assert_eq!(bob.column::<String>("SELECT DISTINCT found FROM m.loot", &[]), ["42501"]);
 }

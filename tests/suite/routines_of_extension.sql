@@ -1,4 +1,4 @@
--- The routines that belong to the extension: name and parameters, kind and result, the number of parameters with a default.
+-- Lists the extension's routines: name and parameters, kind and result, number of defaults.
 SELECT
     format(
         '%s.%I(%s)', CASE pronamespace WHEN extnamespace THEN '@extschema@' ELSE pronamespace::regnamespace::text END, proname,

@@ -1,6 +1,7 @@
-//! A database for each test, and sessions in it by every role.
+//! Makes a database for each test, and sessions of every role in that database.
 //!
-//! The extension is in the schema public, or in the one that CONNECTOR_PIPELINE_TEST_SCHEMA names: then there is no public.
+//! The extension is in schema public. If CONNECTOR_PIPELINE_TEST_SCHEMA names another schema, there is no schema
+//! public.
 
 use std::env;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,29 +17,29 @@ pub use uuid::Uuid;
 
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// Users that every database has.
+/// The users of every test database.
 pub const ALICE: Uuid = Uuid::from_u128(0xA11CE);
 pub const BOB: Uuid = Uuid::from_u128(0xB0B);
 
-/// A database of the test's own, made and bootstrapped like every other, and dropped at the end.
+/// A test's own database, dropped at the end of the test.
 ///
 /// As on Supabase, a superuser has installed the extension, and another role owns the database and its tables.
 pub struct Database {
     name: String,
-    _place: Place,
+    _server_use: ServerUse,
 }
 
-/// Tests share the server, except one that measures the server and has to have it for itself.
+/// How a test uses the server: with other tests, or alone to measure the server.
 #[allow(dead_code, reason = "held, not read")]
-enum Place {
+enum ServerUse {
     Shared(RwLockReadGuard<'static, ()>),
     Alone(RwLockWriteGuard<'static, ()>),
 }
 
 static SERVER_USE: RwLock<()> = RwLock::new(());
 
-fn shared() -> Place {
-    Place::Shared(SERVER_USE.read().unwrap_or_else(PoisonError::into_inner))
+fn shared() -> ServerUse {
+    ServerUse::Shared(SERVER_USE.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl Database {
@@ -46,34 +47,34 @@ impl Database {
         Self::copy_of_template(shared())
     }
 
-    /// The same, with no other test running beside it.
+    /// The same, while no other test runs.
     pub fn alone() -> Self {
-        Self::copy_of_template(Place::Alone(SERVER_USE.write().unwrap_or_else(PoisonError::into_inner)))
+        Self::copy_of_template(ServerUse::Alone(SERVER_USE.write().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    fn copy_of_template(place: Place) -> Self {
+    fn copy_of_template(server_use: ServerUse) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         maintenance().run(&format!("CREATE DATABASE {name} TEMPLATE {} OWNER app_owner", template()));
         set_search_path(&name);
-        Self { name, _place: place }
+        Self { name, _server_use: server_use }
     }
 
-    /// A database without anything but the schema that the extension goes to.
+    /// Makes a database with only the schema for the extension.
     pub fn empty() -> Self {
         let db = Self::blank();
         make_schema(&mut db.superuser());
         db
     }
 
-    /// A database as pg_restore wants it.
+    /// Makes a database from template0, as pg_restore needs.
     pub fn blank() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("empty_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let place = shared();
+        let server_use = shared();
         template();
         create_database(&name);
-        Self { name, _place: place }
+        Self { name, _server_use: server_use }
     }
 
     pub fn name(&self) -> &str {
@@ -84,22 +85,22 @@ impl Database {
         Session::open(server().clone().dbname(&self.name))
     }
 
-    /// A superuser in another database.
+    /// Opens a superuser's session in another database.
     pub fn superuser_of(&self, name: &str) -> Session {
         Session::open(server().clone().dbname(name))
     }
 
-    /// The owner of the database and its tables: no superuser.
+    /// Opens a session of the owner of database and tables, who is not a superuser.
     pub fn table_owner(&self) -> Session {
         self.login("app_owner")
     }
 
-    /// A user's JWT, as PostgREST hands it over.
+    /// Opens a user's session with the JWT claims that PostgREST sets.
     pub fn authenticated(&self, user: Uuid) -> Session {
         self.api("authenticated", &json!({"role": "authenticated", "sub": user}).to_string())
     }
 
-    /// The service key, whose JWT has no subject.
+    /// Opens a session of the service key, whose JWT has no subject.
     pub fn service_role(&self) -> Session {
         self.api("service_role", &json!({"role": "service_role"}).to_string())
     }
@@ -108,8 +109,10 @@ impl Database {
         self.api("anon", &json!({"role": "anon"}).to_string())
     }
 
-    /// A role of the API with any claims: PostgREST logs in as a role that inherits nothing and sets both. It does so
-    /// for a transaction; here it is for the session, which a test uses for one caller only.
+    /// Opens a session with a role of the API and any JWT claims.
+    ///
+    /// PostgREST logs in as a NOINHERIT role and sets both for a transaction. Here both last for the session, which a
+    /// test uses for one caller only.
     pub fn api(&self, role: &str, claims: &str) -> Session {
         let mut session = self.login("authenticator");
         session.run(&format!("SET ROLE {role}"));
@@ -117,7 +120,7 @@ impl Database {
         session
     }
 
-    /// Returns once another session waits for a lock.
+    /// Returns when the session of `pid` waits for a lock.
     pub fn wait_until_blocked(&self, pid: i32) {
         let mut watcher = self.superuser();
         while !watcher.value::<bool>("SELECT cardinality(pg_blocking_pids($1)) > 0", &[&pid]) {
@@ -129,7 +132,7 @@ impl Database {
         Session::open(&self.config(role))
     }
 
-    /// How a role connects.
+    /// The connection settings of a role.
     pub fn config(&self, role: &str) -> Config {
         let mut config = server().clone();
         config.user(role).dbname(&self.name);
@@ -143,7 +146,7 @@ impl Drop for Database {
     }
 }
 
-/// A connection. Its calls fail the test on an error, except [`Session::error`].
+/// A connection. Its methods fail the test on an error, except [`Session::error`].
 pub struct Session {
     pub client: Client,
 }
@@ -198,7 +201,7 @@ impl Session {
         self.value("SELECT run_pipeline($1)", &[record])
     }
 
-    /// The schema that everything is made in, quoted where it has to be.
+    /// The schema of the extension and its tables, quoted if necessary.
     pub fn schema(&mut self) -> String {
         self.value("SELECT quote_ident(current_schema())", &[])
     }
@@ -208,7 +211,7 @@ impl Session {
     }
 }
 
-/// A good record with an external id.
+/// A valid record with an external id.
 pub fn record(external_id: impl Into<Value>) -> Value {
     json!({
         "external_id": external_id.into(),
@@ -219,7 +222,7 @@ pub fn record(external_id: impl Into<Value>) -> Value {
     })
 }
 
-/// A good record with other or further keys.
+/// A valid record with changed or additional keys.
 pub fn record_with(external_id: impl Into<Value>, changes: Value) -> Value {
     let mut record = record(external_id);
     for (key, value) in changes.as_object().expect("changes are an object") {
@@ -228,7 +231,7 @@ pub fn record_with(external_id: impl Into<Value>, changes: Value) -> Value {
     record
 }
 
-/// The id of the recording that a result speaks of.
+/// The recordingId of a result.
 pub fn recording_id(result: &Value) -> Uuid {
     result["recordingId"].as_str().and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("no recordingId: {result}"))
 }
@@ -262,7 +265,7 @@ fn maintenance() -> Session {
     Session::open(server())
 }
 
-/// How to connect to the server as a superuser.
+/// The connection settings of a superuser.
 fn server() -> &'static Config {
     static SERVER: OnceLock<Config> = OnceLock::new();
     SERVER.get_or_init(|| match env::var("CONNECTOR_PIPELINE_TEST_URL") {
@@ -271,9 +274,10 @@ fn server() -> &'static Config {
     })
 }
 
-/// Installs the extension and starts a server, by pgrx-tests, which does so when it is asked for a first test.
+/// Installs the extension and starts a server through pgrx-tests.
 ///
-/// That test must not be there: its schema would make the extension another than the one that is shipped.
+/// pgrx-tests does so for its first test. That test must not exist: with its schema "tests" the extension would differ
+/// from the shipped extension.
 fn started_by_cargo_pgrx() -> Config {
     let settings = vec!["max_connections = 150", "fsync = off", "full_page_writes = off"];
     pgrx_tests::run_test("no_such_test", Some(r#"schema "tests" does not exist"#), settings)
@@ -285,7 +289,7 @@ fn started_by_cargo_pgrx() -> Config {
     config
 }
 
-/// The database that every test's is a copy of.
+/// The database that each test's database is copied from.
 fn template() -> &'static str {
     static TEMPLATE: OnceLock<String> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
@@ -320,7 +324,7 @@ fn create_database(name: &str) {
     }
 }
 
-/// Owned by whoever owns the database, and open to PUBLIC for look-ups, like public.
+/// Creates the schema of the tests with the owner and grants of schema public.
 fn make_schema(superuser: &mut Session) {
     if let Some(schema) = schema() {
         superuser.run(&format!(
@@ -329,14 +333,16 @@ fn make_schema(superuser: &mut Session) {
     }
 }
 
-/// So that tests need not name the schema. A copy of a database doesn't copy it.
+/// Sets the search_path of a database, so that tests need not name the schema.
+///
+/// CREATE DATABASE … TEMPLATE does not copy this setting.
 fn set_search_path(database: &str) {
     if let Some(schema) = schema() {
         maintenance().run(&format!("ALTER DATABASE {database} SET search_path = {schema}"));
     }
 }
 
-/// Databases of earlier runs: the template of a run stays, for nothing runs after its last test.
+/// Drops databases of earlier runs, whose templates no code drops after the last test.
 fn drop_leftovers(maintenance: &mut Session) {
     let pattern = r"^(test|empty|template)_[0-9]+(_[0-9]+)?$";
     for name in maintenance.column::<String>("SELECT datname::text FROM pg_database WHERE datname ~ $1", &[&pattern]) {
@@ -344,7 +350,7 @@ fn drop_leftovers(maintenance: &mut Session) {
     }
 }
 
-/// What a test does that has installed the extension itself.
+/// Creates the users in a database where the test itself has installed the extension.
 pub fn make_users(superuser: &mut Session) {
     superuser.run("GRANT anon, authenticated, service_role TO authenticator");
     for (user, email) in [(ALICE, "alice@example.com"), (BOB, "bob@example.com")] {
@@ -363,7 +369,7 @@ fn set_up(mut superuser: Session, mut owner: Session) {
     make_users(&mut superuser);
 }
 
-/// A business bank with a vault, and a user who is a member of both.
+/// Makes a business bank with a vault, and a user a member of both.
 pub fn business_bank(owner: &mut Session, user: Uuid) -> (Uuid, Uuid) {
     let bank: Uuid = owner.value("INSERT INTO banks (name, type) VALUES ('Acme', 'business') RETURNING id", &[]);
     let vault: Uuid = owner
@@ -373,7 +379,7 @@ pub fn business_bank(owner: &mut Session, user: Uuid) -> (Uuid, Uuid) {
     (bank, vault)
 }
 
-/// Lets every insert into a table raise.
+/// SQL of a trigger that raises on every insert into a table.
 pub fn raising_trigger(table: &str, when: &str, code: &str) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION raise_it() RETURNS trigger LANGUAGE plpgsql AS

@@ -1,4 +1,4 @@
-//! Sync jobs, kept failures and their retry: what an edge function's sync run needs.
+//! Tests sync jobs, kept failures, and their retry.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-fn start(session: &mut Session) -> Uuid {
+fn start_job(session: &mut Session) -> Uuid {
     session.value("SELECT start_sync_job('fathom', ARRAY['1', '2', '3'])", &[])
 }
 
@@ -16,13 +16,13 @@ fn batch(session: &mut Session, records: Vec<Value>, job: Uuid) -> Value {
 }
 
 #[test]
-fn a_sync_run_ends_in_a_sentence_for_the_user() {
+fn finish_sync_job_returns_counts_with_a_message_and_closes_the_job() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     for n in 0..3 {
         alice.import_own(&record(n));
     }
-    let job = start(&mut alice);
+    let job = start_job(&mut alice);
     let opened: Value = alice.value("SELECT to_jsonb(j) FROM sync_jobs AS j", &[]);
     assert_eq!((&opened["status"], &opened["progress_total"]), (&json!("processing"), &json!(3)));
     batch(&mut alice, (0..6).map(record).collect(), job);
@@ -43,15 +43,15 @@ fn a_sync_run_ends_in_a_sentence_for_the_user() {
 }
 
 #[test]
-fn a_run_that_breaks_off_is_failed_with_its_error_and_the_next_good_one_clears_it() {
+fn a_sync_job_finished_with_an_error_is_failed_and_the_next_completed_job_clears_the_error() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
-    let job = start(&mut alice);
+    let job = start_job(&mut alice);
     let finished: Value = alice.value("SELECT finish_sync_job($1, 'vendor is down')", &[&job]);
     assert_eq!(finished["status"], "failed");
     let message = "SELECT error_message FROM import_sources";
     assert_eq!(alice.value::<Option<String>>(message, &[]).as_deref(), Some("vendor is down"));
-    let job = start(&mut alice);
+    let job = start_job(&mut alice);
     batch(&mut alice, vec![record(1)], job);
     let finished: Value = alice.value("SELECT finish_sync_job($1)", &[&job]);
     assert_eq!(finished["status"], "completed");
@@ -60,9 +60,9 @@ fn a_run_that_breaks_off_is_failed_with_its_error_and_the_next_good_one_clears_i
 }
 
 #[test]
-fn a_job_that_is_not_there_or_anothers_is_an_error_before_anything_is_imported() {
+fn a_sync_job_that_is_unknown_or_anothers_raises_an_error_before_anything_is_imported() {
     let db = Database::new();
-    let alices = start(&mut db.authenticated(ALICE));
+    let alices = start_job(&mut db.authenticated(ALICE));
     let mut bob = db.authenticated(BOB);
     let call = "SELECT run_pipeline_batch($1, NULL, $2)";
     for job in [alices, Uuid::from_u128(7)] {
@@ -79,9 +79,9 @@ fn a_job_that_is_not_there_or_anothers_is_an_error_before_anything_is_imported()
 }
 
 #[test]
-fn concurrent_batches_of_one_job_lose_no_count() {
+fn concurrent_batches_of_one_sync_job_lose_no_count() {
     let db = Database::new();
-    let job = start(&mut db.authenticated(ALICE));
+    let job = start_job(&mut db.authenticated(ALICE));
     thread::scope(|scope| {
         for number in 0..8 {
             let db = &db;
@@ -107,7 +107,7 @@ fn concurrent_batches_of_one_job_lose_no_count() {
 }
 
 #[test]
-fn failures_are_kept_once_a_key_with_their_attempts_and_seen_by_their_owner_only() {
+fn a_failure_is_kept_once_per_key_with_its_attempts_and_visible_to_its_owner_only() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     let broken = vec![
@@ -132,7 +132,7 @@ fn failures_are_kept_once_a_key_with_their_attempts_and_seen_by_their_owner_only
 }
 
 #[test]
-fn failures_of_owners_who_are_no_users_are_kept_each_and_retried_once_they_are() {
+fn failures_of_owners_who_do_not_exist_are_kept_and_retried_when_the_user_exists() {
     let db = Database::new();
     let [late, never] = [66, 67].map(Uuid::from_u128);
     let of = |owner: Uuid| record_with("x", json!({"owner_user_id": owner}));
@@ -148,7 +148,7 @@ fn failures_of_owners_who_are_no_users_are_kept_each_and_retried_once_they_are()
 }
 
 #[test]
-fn keys_that_read_alike_are_kept_apart() {
+fn failures_whose_keys_join_to_the_same_text_are_kept_separately() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     let of = |source: &str, id: &str| record_with(id, json!({"source_app": source, "duration": -1}));
@@ -157,7 +157,7 @@ fn keys_that_read_alike_are_kept_apart() {
 }
 
 #[test]
-fn a_failure_under_a_jwt_is_retried_for_the_same_owner_by_the_service_role() {
+fn a_failure_of_a_users_own_batch_is_retried_for_the_same_owner_by_the_service_role() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run("ALTER TABLE recordings ADD CONSTRAINT polite CHECK (title <> 'rude')");
@@ -171,14 +171,14 @@ fn a_failure_under_a_jwt_is_retried_for_the_same_owner_by_the_service_role() {
 }
 
 #[test]
-fn a_record_meant_for_another_stays_that_ones_in_a_retry() {
+fn a_failed_record_for_another_owner_fails_again_whoever_retries_it() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     let batch = "SELECT run_pipeline_batch($1, $2)";
     alice.query(batch, &[&Value::from(vec![record("x")]), &BOB]);
     let retried: Value = alice.value("SELECT retry_failed_imports()", &[]);
     assert_failed(&retried["results"][0], "42501", "own user only");
-    // The same row, whoever retries it: what Alice may not do is not done for her.
+    // The service role must not import for Alice a record that Alice may not import.
     let retried: Value = db.service_role().value("SELECT retry_failed_imports(NULL, $1)", &[&ALICE]);
     assert_failed(&retried["results"][0], "42501", "own user only");
     let mut owner = db.table_owner();
@@ -187,7 +187,7 @@ fn a_record_meant_for_another_stays_that_ones_in_a_retry() {
 }
 
 #[test]
-fn batches_that_keep_failures_of_the_same_keys_do_not_deadlock() {
+fn concurrent_batches_that_keep_failures_of_the_same_keys_do_not_deadlock() {
     let db = Database::new();
     let stranger = Uuid::from_u128(99);
     thread::scope(|scope| {
@@ -196,7 +196,7 @@ fn batches_that_keep_failures_of_the_same_keys_do_not_deadlock() {
             scope.spawn(move || {
                 let mut service = db.service_role();
                 for round in 0..20 {
-                    // From either end, and one of an owner who is no user, which makes keeping go one by one.
+                    // Uses either order; the owner who does not exist forces failures to be kept one by one.
                     let key = |n: usize| if (number + round) % 2 == 0 { n } else { 39 - n };
                     let bad = (0..40).map(|n| record_with(key(n), json!({"duration": -1, "owner_user_id": ALICE})));
                     let records: Vec<Value> =
@@ -212,7 +212,7 @@ fn batches_that_keep_failures_of_the_same_keys_do_not_deadlock() {
 }
 
 #[test]
-fn a_failure_that_the_application_refuses_is_not_shown_to_nobody_instead() {
+fn a_failure_that_a_trigger_refuses_is_not_kept_without_a_user_instead() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(&raising_trigger("import_failures", "BEFORE", "P0001"));
@@ -222,7 +222,7 @@ fn a_failure_that_the_application_refuses_is_not_shown_to_nobody_instead() {
 }
 
 #[test]
-fn a_retry_imports_without_a_new_fetch_and_removes_what_succeeded() {
+fn a_retry_imports_the_kept_records_and_removes_those_that_succeed() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let mut alice = db.authenticated(ALICE);
@@ -251,7 +251,7 @@ fn a_retry_imports_without_a_new_fetch_and_removes_what_succeeded() {
 }
 
 #[test]
-fn a_failure_that_somebody_has_written_under_another_key_is_kept_once_and_waits_its_turn() {
+fn a_failure_stored_under_another_key_gets_its_records_key_at_a_retry_and_stays_one_row() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     let bad = record_with("record's", json!({"source_app": "zoom", "duration": -1}));
@@ -269,7 +269,7 @@ fn a_failure_that_somebody_has_written_under_another_key_is_kept_once_and_waits_
 }
 
 #[test]
-fn a_failure_with_half_a_key_is_kept_however_often_it_is_retried() {
+fn a_failure_without_a_complete_key_stays_one_row_after_each_retry() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     for (source_app, external_id) in [(Some("fathom"), None), (None, Some("x")), (None, None)] {
@@ -286,7 +286,7 @@ fn a_failure_with_half_a_key_is_kept_however_often_it_is_retried() {
 }
 
 #[test]
-fn a_failure_whose_record_has_come_in_by_another_way_is_done_with_the_next_retry() {
+fn a_failure_whose_record_was_imported_by_another_call_is_removed_by_the_next_retry() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     let bad = json!([record_with("x", json!({"title": 7}))]);
@@ -301,7 +301,7 @@ fn a_failure_whose_record_has_come_in_by_another_way_is_done_with_the_next_retry
 }
 
 #[test]
-fn a_failure_that_can_not_be_kept_is_told_in_its_result() {
+fn a_failure_that_can_not_be_kept_has_a_warning_in_its_result() {
     let db = Database::new();
     db.table_owner().run("REVOKE INSERT ON import_failures FROM authenticated");
     let batch = json!([record("good"), record_with("bad", json!({"title": 7}))]);

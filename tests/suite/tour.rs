@@ -1,10 +1,10 @@
-//! A tour of the product: every function of the contract, called by those it is for.
+//! Calls every function of the contract, each by a role that may call it.
 
 use serde_json::Value;
 
 use crate::support::*;
 
-/// What the tour calls, by itself or through backfill().
+/// The functions that the tour calls, directly or through backfill().
 const CALLED: [&str; 22] = [
     "backfill",
     "bootstrap",
@@ -30,65 +30,66 @@ const CALLED: [&str; 22] = [
     "start_sync_job",
 ];
 
-/// Calls every function, with names in full and without a search_path. The source keeps the records of a tour apart from
-/// those of another one in the same database.
+/// Calls every function with qualified names and an empty search_path.
+///
+/// Two tours in one database need different values of `source`.
 pub fn call_everything(db: &Database, source: &str) {
     call_everything_with(db, source, without_search_path);
 }
 
-/// The same in sessions that were made ready for it.
-pub fn call_everything_with(db: &Database, source: &str, ready: fn(Session) -> Session) {
-    assert_nothing_is_left_out(db);
-    let home: String = db.superuser().value(
+/// The same in sessions that `prepare` has changed.
+pub fn call_everything_with(db: &Database, source: &str, prepare: fn(Session) -> Session) {
+    assert_all_functions_are_called(db);
+    let schema: String = db.superuser().value(
         "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace
          WHERE extname = 'connector_pipeline'",
         &[],
     );
-    // As SQL, with the schema's name in it.
-    let sql = |text: &str| text.replace("@home@", &home);
+    // Puts the schema of the extension into SQL.
+    let sql = |text: &str| text.replace("@schema@", &schema);
     let item = |id: &str| record_with(id, json!({"source_app": source}));
     let bad = |id: &str| record_with(id, json!({"source_app": source, "duration": -1}));
-    let mut alice = ready(db.authenticated(ALICE));
-    let mut service = ready(db.service_role());
-    let mut owner = ready(db.table_owner());
+    let mut alice = prepare(db.authenticated(ALICE));
+    let mut service = prepare(db.service_role());
+    let mut owner = prepare(db.table_owner());
 
-    let bank: Uuid = alice.value(&sql("SELECT @home@.ensure_personal_bank()"), &[]);
-    let run_pipeline = sql("SELECT @home@.run_pipeline($1)");
+    let bank: Uuid = alice.value(&sql("SELECT @schema@.ensure_personal_bank()"), &[]);
+    let run_pipeline = sql("SELECT @schema@.run_pipeline($1)");
     let first: Value = alice.value(&run_pipeline, &[&item("first")]);
     assert_imported(&first);
     let first = recording_id(&first);
     assert_skipped(&alice.value(&run_pipeline, &[&item("first")]), first);
-    assert_imported(&service.value(&sql("SELECT @home@.run_pipeline($1, $2)"), &[&item("first"), &BOB]));
-    let bank_of_first = sql("SELECT bank_id FROM @home@.recordings WHERE id OPERATOR(pg_catalog.=) $1");
+    assert_imported(&service.value(&sql("SELECT @schema@.run_pipeline($1, $2)"), &[&item("first"), &BOB]));
+    let bank_of_first = sql("SELECT bank_id FROM @schema@.recordings WHERE id OPERATOR(pg_catalog.=) $1");
     assert_eq!(alice.value::<Uuid>(&bank_of_first, &[&first]), bank);
 
-    let insert_recording = sql("SELECT @home@.insert_recording($1)");
+    let insert_recording = sql("SELECT @schema@.insert_recording($1)");
     assert!(alice.value::<Value>(&insert_recording, &[&item("second")])["id"].is_string());
     assert_eq!(alice.sqlstate(&insert_recording, &[&item("second")]), "23505");
 
-    let checked: Value = alice.value(&sql("SELECT @home@.check_duplicate($1, $2, 'first')"), &[&ALICE, &source]);
+    let checked: Value = alice.value(&sql("SELECT @schema@.check_duplicate($1, $2, 'first')"), &[&ALICE, &source]);
     assert_eq!(checked, json!({"isDuplicate": true, "existingRecordingId": first}));
     let checked: Vec<bool> = alice.column(
-        &sql("SELECT is_duplicate FROM @home@.check_duplicates($1, $2, ARRAY['first', 'third'])"),
+        &sql("SELECT is_duplicate FROM @schema@.check_duplicates($1, $2, ARRAY['first', 'third'])"),
         &[&ALICE, &source],
     );
     assert_eq!(checked, [true, false]);
 
-    let job: Uuid = alice.value(&sql("SELECT @home@.start_sync_job($1, ARRAY['first', 'third', 'bad'])"), &[&source]);
+    let job: Uuid = alice.value(&sql("SELECT @schema@.start_sync_job($1, ARRAY['first', 'third', 'bad'])"), &[&source]);
     let batch: Value = alice.value(
-        &sql("SELECT @home@.run_pipeline_batch($1, NULL, $2)"),
+        &sql("SELECT @schema@.run_pipeline_batch($1, NULL, $2)"),
         &[&json!([item("first"), item("third"), bad("bad")]), &job],
     );
     assert_eq!(batch["imported"], 1, "{batch}");
-    let summary: Value = alice.value(&sql("SELECT @home@.finish_sync_job($1)"), &[&job]);
+    let summary: Value = alice.value(&sql("SELECT @schema@.finish_sync_job($1)"), &[&job]);
     assert_eq!(summary["message"], "1 new, 1 skipped, 1 failed");
 
-    let retry = sql("SELECT @home@.retry_failed_imports($1)");
+    let retry = sql("SELECT @schema@.retry_failed_imports($1)");
     assert_eq!(alice.value::<Value>(&retry, &[&source])["failed"], 1);
-    let mend = sql(
-        "UPDATE @home@.import_failures SET record = record OPERATOR(pg_catalog.-) 'duration' WHERE source_app OPERATOR(pg_catalog.=) $1",
+    let correct = sql(
+        "UPDATE @schema@.import_failures SET record = record OPERATOR(pg_catalog.-) 'duration' WHERE source_app OPERATOR(pg_catalog.=) $1",
     );
-    owner.query(&mend, &[&source]);
+    owner.query(&correct, &[&source]);
     assert_eq!(alice.value::<Value>(&retry, &[&source])["imported"], 1);
 
     let query = format!(
@@ -96,34 +97,35 @@ pub fn call_everything_with(db: &Database, source: &str, ready: fn(Session) -> S
         json!([item("fourth"), bad("fifth"), item("first"),])
     );
     owner.run(&format!("CALL connector_pipeline.backfill($q${query}$q$, '{BOB}', 2)"));
-    let kept = sql("SELECT pg_catalog.count(*) FROM @home@.import_failures
+    let kept = sql("SELECT pg_catalog.count(*) FROM @schema@.import_failures
                      WHERE source_app OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2");
     assert_eq!(owner.value::<i64>(&kept, &[&source, &BOB]), 1);
 
-    let counts = sql("SELECT call_count FROM @home@.get_import_counts() WHERE source_app OPERATOR(pg_catalog.=) $1");
+    let counts = sql("SELECT call_count FROM @schema@.get_import_counts() WHERE source_app OPERATOR(pg_catalog.=) $1");
     assert_eq!(alice.column::<i64>(&counts, &[&source]), [4], "first, second, third, bad");
-    let counts = sql("SELECT call_count FROM @home@.get_import_counts($2) WHERE source_app OPERATOR(pg_catalog.=) $1");
+    let counts =
+        sql("SELECT call_count FROM @schema@.get_import_counts($2) WHERE source_app OPERATOR(pg_catalog.=) $1");
     assert_eq!(service.column::<i64>(&counts, &[&source, &BOB]), [2], "first, fourth");
-    let ordered = sql("SELECT @home@.source_metadata_ordered(r)::pg_catalog.text FROM @home@.recordings AS r
+    let ordered = sql("SELECT @schema@.source_metadata_ordered(r)::pg_catalog.text FROM @schema@.recordings AS r
                        WHERE id OPERATOR(pg_catalog.=) $1");
     assert_eq!(alice.value::<String>(&ordered, &[&first]), r#"{"external_id": "first"}"#);
 
-    // Undone: the tour leaves a database of an older version as it is.
+    // Rolled back: the tour must not change a database of an older version.
     owner.run("BEGIN");
     assert!(!owner.query("SELECT * FROM connector_pipeline.bootstrap()", &[]).is_empty());
     owner.run("ROLLBACK");
     assert_eq!(owner.sqlstate("SELECT connector_pipeline.bootstrap_auth()", &[]), "42P06");
 
-    // Since 0.2.0.
+    // Version 0.1.0 has no merge_duplicates().
     if owner.value("SELECT pg_catalog.to_regproc('connector_pipeline.merge_duplicates') IS NOT NULL", &[]) {
-        owner.run(&sql("BEGIN; DROP INDEX @home@.recordings_dedup_key"));
-        let copy = sql("INSERT INTO @home@.recordings (bank_id, owner_user_id, title, source_app, source_metadata)
-             SELECT bank_id, owner_user_id, title, source_app, source_metadata FROM @home@.recordings
+        owner.run(&sql("BEGIN; DROP INDEX @schema@.recordings_dedup_key"));
+        let copy = sql("INSERT INTO @schema@.recordings (bank_id, owner_user_id, title, source_app, source_metadata)
+             SELECT bank_id, owner_user_id, title, source_app, source_metadata FROM @schema@.recordings
              WHERE id OPERATOR(pg_catalog.=) $1
              RETURNING id");
         let second: Uuid = owner.value(&copy, &[&first]);
-        let enter = sql("INSERT INTO @home@.vault_entries (vault_id, recording_id, local_tags, notes)
-             SELECT vault_id, $2, ARRAY['kept'], 'kept too' FROM @home@.vault_entries
+        let enter = sql("INSERT INTO @schema@.vault_entries (vault_id, recording_id, local_tags, notes)
+             SELECT vault_id, $2, ARRAY['kept'], 'kept too' FROM @schema@.vault_entries
              WHERE recording_id OPERATOR(pg_catalog.=) $1");
         owner.query(&enter, &[&first, &second]);
         let found = "SELECT recording_ids FROM connector_pipeline.duplicates()";
@@ -131,7 +133,7 @@ pub fn call_everything_with(db: &Database, source: &str, ready: fn(Session) -> S
         let removed = "SELECT removed_id FROM connector_pipeline.merge_duplicates(false)";
         assert_eq!(owner.column::<Uuid>(removed, &[]), [second]);
         assert_eq!(owner.query(found, &[]).len(), 0);
-        let kept = sql("SELECT local_tags OPERATOR(pg_catalog.||) notes FROM @home@.vault_entries
+        let kept = sql("SELECT local_tags OPERATOR(pg_catalog.||) notes FROM @schema@.vault_entries
              WHERE recording_id OPERATOR(pg_catalog.=) $1");
         assert_eq!(owner.column::<Vec<String>>(&kept, &[&first]), [["kept", "kept too"]]);
         owner.run("ROLLBACK");
@@ -143,7 +145,7 @@ fn without_search_path(mut session: Session) -> Session {
     session
 }
 
-fn assert_nothing_is_left_out(db: &Database) {
+fn assert_all_functions_are_called(db: &Database) {
     let functions = "
         SELECT proname::text FROM pg_depend JOIN pg_proc AS proc ON proc.oid = objid AND classid = 'pg_proc'::regclass
         WHERE deptype = 'e' AND pronamespace::regnamespace::text <> 'tests'

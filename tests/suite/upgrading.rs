@@ -1,7 +1,7 @@
-//! From a released version to this one.
+//! Tests updates from each released version to this one.
 //!
-//! sql/released has, for each released version, the script that CREATE EXTENSION ran, and what bootstrap_auth() and
-//! bootstrap() made then.
+//! sql/released has, for each version, the script that CREATE EXTENSION ran, and the SQL that bootstrap_auth() and
+//! bootstrap() ran.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,8 +25,9 @@ pub fn released() -> Vec<(String, PathBuf)> {
     versions
 }
 
-/// A database as that version made it: its functions, its tables. (The library is this one: it takes the place of the
-/// released one when the package is installed.)
+/// Makes a database with the functions and tables of a released version.
+///
+/// The library is the current one: installing a package replaces the released library.
 fn of_version(version: &str, folder: &Path) -> Database {
     let db = Database::empty();
     let mut superuser = db.superuser();
@@ -40,23 +41,26 @@ fn of_version(version: &str, folder: &Path) -> Database {
     db
 }
 
+/// Runs CREATE EXTENSION with a released version.
 pub fn install_version(superuser: &mut Session, folder: &Path, version: &str) {
     put_where_the_server_looks(superuser, folder, version);
     superuser.run(&format!("CREATE EXTENSION connector_pipeline VERSION '{version}'"));
 }
 
-/// Packages ship the install script of their own version only.
+/// Copies a version's install script to the server's extension folder.
+///
+/// Packages ship only the install script of their own version.
 fn put_where_the_server_looks(superuser: &mut Session, folder: &Path, version: &str) {
     let shared: String = superuser.value("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'", &[]);
     let script = format!("connector_pipeline--{version}.sql");
     let target = Path::new(&shared).join("extension").join(&script);
-    // Whole at once: another test may be reading it.
+    // The rename replaces the script atomically: another test may be reading the file.
     let temporary = target.with_extension(format!("sql.{}", Uuid::now_v7()));
     run_file_command("cp", &folder.join(&script), &temporary);
     run_file_command("mv", &temporary, &target);
 }
 
-/// With sudo where `cargo pgrx test --runas` has installed the extension with it.
+/// Runs cp or mv, with sudo if `cargo pgrx test --runas` has used sudo.
 fn run_file_command(command: &str, from: &Path, to: &Path) {
     let sudo = env::var_os("CARGO_PGRX_TEST_RUNAS").map(|_| "sudo");
     let mut words = sudo.into_iter().chain([command]);
@@ -83,7 +87,7 @@ fn an_updated_database_equals_a_fresh_one_and_keeps_its_rows() {
 }
 
 #[test]
-fn sessions_go_on_over_an_update() {
+fn an_open_session_imports_and_skips_after_an_update() {
     for (version, folder) in released() {
         let db = of_version(&version, &folder);
         let (mut alice, mut owner) = (db.authenticated(ALICE), db.table_owner());
@@ -96,7 +100,7 @@ fn sessions_go_on_over_an_update() {
 }
 
 #[test]
-fn there_is_a_way_from_every_released_version_to_this_one() {
+fn every_released_version_has_an_update_path_to_this_one() {
     let db = Database::new();
     let mut superuser = db.superuser();
     for (version, folder) in released() {

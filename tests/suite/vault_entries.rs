@@ -1,4 +1,4 @@
-//! The vault entry is made with the recording, and what goes wrong with it never blocks the import.
+//! Tests vault entries, which give a warning and never block the import if not made.
 
 use crate::support::*;
 
@@ -13,7 +13,7 @@ fn assert_warned(owner: &mut Session, result: &serde_json::Value, in_warning: &s
 }
 
 #[test]
-fn without_a_vault_the_recording_is_imported_with_a_warning() {
+fn a_recording_whose_owner_has_no_vault_is_imported_with_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.value::<Uuid>("SELECT ensure_personal_bank($1)", &[&ALICE]);
@@ -23,7 +23,7 @@ fn without_a_vault_the_recording_is_imported_with_a_warning() {
 }
 
 #[test]
-fn a_vault_of_another_bank_is_a_warning_for_every_caller() {
+fn a_vault_of_another_users_bank_gives_a_warning_for_every_caller() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (_, vault) = business_bank(&mut owner, BOB);
@@ -35,7 +35,7 @@ fn a_vault_of_another_bank_is_a_warning_for_every_caller() {
 }
 
 #[test]
-fn a_vault_of_another_of_ones_own_banks_is_a_warning_too() {
+fn a_vault_of_another_bank_of_the_same_owner_gives_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (_, vault) = business_bank(&mut owner, ALICE);
@@ -56,7 +56,7 @@ fn a_personal_vault_of_a_colleague_is_never_chosen() {
 }
 
 #[test]
-fn a_trigger_that_raises_on_the_entry_leaves_the_recording_with_a_warning() {
+fn a_trigger_that_raises_on_vault_entries_leaves_the_recording_with_a_warning() {
     for when in ["BEFORE", "AFTER"] {
         let db = Database::new();
         let mut owner = db.table_owner();
@@ -88,7 +88,7 @@ fn no_privilege_on_vaults_leaves_the_recording_with_a_warning() {
 }
 
 #[test]
-fn a_vault_that_can_not_be_looked_up_costs_no_other_record_its_entry() {
+fn a_vault_look_up_that_raises_costs_no_other_record_of_the_batch_its_entry() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, vault) = business_bank(&mut owner, ALICE);
@@ -107,7 +107,7 @@ fn a_vault_that_can_not_be_looked_up_costs_no_other_record_its_entry() {
 }
 
 #[test]
-fn an_entry_that_a_policy_refuses_leaves_the_recording_with_a_warning() {
+fn a_vault_entry_that_a_policy_refuses_leaves_the_recording_with_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, vault) = business_bank(&mut owner, ALICE);
@@ -117,7 +117,7 @@ fn an_entry_that_a_policy_refuses_leaves_the_recording_with_a_warning() {
 }
 
 #[test]
-fn an_entry_that_a_trigger_drops_is_a_warning() {
+fn a_vault_entry_that_a_trigger_drops_leaves_the_recording_with_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -129,7 +129,7 @@ fn an_entry_that_a_trigger_drops_is_a_warning() {
 }
 
 #[test]
-fn an_entry_that_a_trigger_on_recordings_made_is_fine() {
+fn a_vault_entry_that_a_trigger_on_recordings_made_is_kept_without_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -147,7 +147,7 @@ fn an_entry_that_a_trigger_on_recordings_made_is_fine() {
 }
 
 #[test]
-fn a_warning_is_logged_too() {
+fn a_missing_vault_entry_is_logged_as_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(&raising_trigger("vault_entries", "BEFORE", "P0001"));

@@ -1,4 +1,4 @@
--- Personal banks made by those who found none, without a lock that keeps two from looking at a time.
+-- Makes a personal bank without a lock, so that two callers may both find none.
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
 CREATE FUNCTION make_bank(p_owner uuid) RETURNS void
@@ -11,7 +11,7 @@ BEGIN
     IF EXISTS (SELECT FROM bank_memberships WHERE user_id = p_owner) THEN
         RETURN;
     END IF;
-    -- Owners are few, and each is without a bank only once.
+    -- Widens the race: owners are few, and each lacks a bank only once.
     PERFORM pg_sleep(0.01);
     INSERT INTO banks (name, type) VALUES ('Personal', 'personal') RETURNING id INTO bank;
     INSERT INTO bank_memberships (bank_id, user_id, role) VALUES (bank, p_owner, 'owner');

@@ -1,5 +1,5 @@
--- A pipeline that takes every error for the record's. It is wrapped around run_pipeline as a whole: single calls swallow
--- what is raised anywhere within, also in the vault-entry step; batches and retries stay as they are.
+-- Returns cancels and lock timeouts as the record's error instead of raising them.
+-- This wraps run_pipeline(), so that an error of any stage is caught; batches and retries are unchanged.
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
 CREATE FUNCTION run_pipeline(p_record jsonb, p_user_id uuid DEFAULT NULL) RETURNS jsonb

@@ -1,4 +1,5 @@
--- What one writes at first: look whether the key is there, insert if it is not. Nothing keeps two from looking at a time.
+-- Checks for the key and then inserts, without the unique index.
+-- Two concurrent callers may both find no row.
 DROP INDEX recordings_dedup_key;
 CREATE INDEX recordings_dedup_key
     ON recordings (owner_user_id, source_app, (source_metadata ->> 'external_id'));
@@ -44,7 +45,7 @@ BEGIN
 END
 $$;
 
--- Batches, and what else imports, would miss the index: they import nothing.
+-- The other functions need the unique index for ON CONFLICT: these versions import nothing.
 CREATE OR REPLACE FUNCTION insert_recording(p_record jsonb, p_user_id uuid DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$

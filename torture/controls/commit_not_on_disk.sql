@@ -1,4 +1,4 @@
--- A server that tells of a commit before it is on disk: a crash loses some that were acknowledged.
+-- Acknowledges commits before they are on disk, so that a crash loses acknowledged imports.
 DO $$
 BEGIN
     EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database());

@@ -1,4 +1,4 @@
--- A pipeline that takes one record's contents for another's, now and then.
+-- Stores another transcript than the record's in some recordings.
 CREATE FUNCTION mix_up() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

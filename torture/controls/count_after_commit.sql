@@ -1,4 +1,4 @@
--- A backfill that commits a chunk first, and counts it then: who stops it in between takes the count away.
+-- Commits a chunk before its count: a backfill stopped in between loses the count.
 CREATE OR REPLACE PROCEDURE connector_pipeline.backfill(
     p_query text, p_user_id uuid DEFAULT NULL, p_batch_size integer DEFAULT 1000
 )

@@ -1,4 +1,4 @@
--- A batch that adds to its sync job, and then adds again.
+-- Adds the counts of a batch to its sync job twice.
 ALTER FUNCTION run_pipeline_batch(jsonb, uuid, uuid, boolean) RENAME TO good_batch;
 
 CREATE FUNCTION run_pipeline_batch(

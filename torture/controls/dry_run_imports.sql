@@ -1,4 +1,4 @@
--- A dry run that imports, and tells what a dry run tells.
+-- Imports in a dry run, and returns the result of a dry run.
 ALTER FUNCTION run_pipeline_batch(jsonb, uuid, uuid, boolean) RENAME TO good_batch;
 
 CREATE FUNCTION run_pipeline_batch(

@@ -1,4 +1,4 @@
--- A pipeline that hands the dedup index's error on to its caller, instead of telling of a duplicate.
+-- Raises the dedup index's error for a duplicate instead of skipping the record.
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
 CREATE FUNCTION run_pipeline(p_record jsonb, p_user_id uuid DEFAULT NULL) RETURNS jsonb

@@ -1,4 +1,4 @@
--- A pipeline with records for which every retry is told to retry.
+-- Raises a serialization failure for some records at every retry.
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
 CREATE FUNCTION run_pipeline(p_record jsonb, p_user_id uuid DEFAULT NULL) RETURNS jsonb

@@ -1,4 +1,4 @@
--- Recordings whose vault entry is gone, and nobody says so.
+-- Deletes some vault entries without a warning in the result.
 CREATE FUNCTION lose_entry() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

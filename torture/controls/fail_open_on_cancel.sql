@@ -1,5 +1,5 @@
--- A check that takes every error for a reason to let the import go on. It is wrapped around check_duplicate, the call by
--- itself: the look-up that imports make is compiled, and stays as it is.
+-- Returns isDuplicate false on cancel and lock timeout instead of raising the error.
+-- This wraps check_duplicate() only: the look-up of imports is compiled and unchanged.
 ALTER FUNCTION check_duplicate(uuid, text, text) RENAME TO good_check;
 
 CREATE FUNCTION check_duplicate(p_user_id uuid, p_source_app text, p_external_id text) RETURNS jsonb

@@ -1,4 +1,4 @@
--- A failure that counts one attempt too many.
+-- Counts one attempt too many for a failure that is kept again.
 CREATE FUNCTION count_again() RETURNS trigger
 LANGUAGE plpgsql
 AS $$

@@ -1,4 +1,5 @@
--- An index that says other than its table: its function's answers change, as sort orders do with a new libc.
+-- Creates an index that differs from its table, because its function's results change.
+-- A new libc has the same effect on indexes when its sort orders change.
 CREATE FUNCTION changes(p_id uuid) RETURNS double precision
 LANGUAGE plpgsql IMMUTABLE
 AS $$

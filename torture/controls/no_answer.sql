@@ -1,4 +1,4 @@
--- A pipeline that does not answer now and then, as where two wait for each other and nobody sees it.
+-- Never answers some calls, as with a deadlock that PostgreSQL does not detect.
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
 CREATE FUNCTION run_pipeline(p_record jsonb, p_user_id uuid DEFAULT NULL) RETURNS jsonb

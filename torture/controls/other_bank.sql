@@ -1,4 +1,4 @@
--- Recordings that go into another tenant's bank, as where a batch confuses the places it has looked up.
+-- Puts some recordings into another tenant's bank, like a batch that confuses its banks.
 CREATE FUNCTION go_astray() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $$

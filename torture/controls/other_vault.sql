@@ -1,4 +1,4 @@
--- Vault entries that go into another tenant's vault.
+-- Puts some vault entries into another tenant's vault.
 CREATE FUNCTION go_astray() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $$

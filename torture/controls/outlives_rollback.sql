@@ -1,4 +1,4 @@
--- A pipeline that imports in a transaction of its own, over another connection: what the caller rolls back stays.
+-- Imports over another connection, so that the caller's rollback does not undo the import.
 CREATE EXTENSION dblink;
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
@@ -7,7 +7,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 AS $$
 BEGIN
     IF 'another' <> ALL (coalesce(dblink_get_connections(), '{}')) THEN
-        -- It may wait for its own caller, which PostgreSQL can't see.
+        -- The other connection may wait for its own caller, a deadlock that PostgreSQL does not detect.
         PERFORM dblink_connect('another', format(
             'host=%s port=%s dbname=%s user=%s options=''-c statement_timeout=100''',
             current_setting('unix_socket_directories'), current_setting('port'), current_database(), current_user

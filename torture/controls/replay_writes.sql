@@ -1,4 +1,4 @@
--- A batch that writes what it skips anew.
+-- Updates the recordings that a batch skips.
 ALTER FUNCTION run_pipeline_batch(jsonb, uuid, uuid, boolean) RENAME TO good_batch;
 
 CREATE FUNCTION write_anew(p_results jsonb) RETURNS void
@@ -21,8 +21,8 @@ AS $$
 DECLARE
     result CONSTANT jsonb := good_batch(p_records, p_user_id, p_sync_job_id, p_dry_run);
 BEGIN
-    -- Batches of the replay's size only, when nobody else is there. Beside others these updates deadlock (where the dedup
-    -- index is being rebuilt, also if rows that others have locked are left out), and the round would end with that.
+    -- Only batches as large as the replay's, which run without other connections. With others these updates would
+    -- deadlock, during REINDEX CONCURRENTLY even with SKIP LOCKED, and end the round with another violation.
     IF NOT p_dry_run AND jsonb_array_length(p_records) > 100 THEN
         PERFORM write_anew(result -> 'results');
     END IF;

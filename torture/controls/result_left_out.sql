@@ -1,4 +1,4 @@
--- A batch that says nothing of its last record, now and then.
+-- Omits the result of the last record in some batches.
 ALTER FUNCTION run_pipeline_batch(jsonb, uuid, uuid, boolean) RENAME TO good_batch;
 
 CREATE FUNCTION run_pipeline_batch(

@@ -1,5 +1,5 @@
--- Records for a backfill, one in 50 of them bad, each for the owner that it names.
--- $1 the first number, $2 how many, $3 owners.
+-- Inserts records for a backfill, one in 50 of them invalid, each with its owner.
+-- $1 is the first number, $2 the number of records, $3 the owners.
 INSERT INTO torture.archive (n, record)
 SELECT
     n,

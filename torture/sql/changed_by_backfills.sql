@@ -1,4 +1,4 @@
--- Recordings of backfills with other contents than their record's.
+-- Counts recordings of backfills whose contents differ from their record.
 SELECT count(*)
 FROM recordings
 LEFT JOIN torture.archive ON archive.n::text = recordings.source_metadata ->> 'external_id'

@@ -1,5 +1,5 @@
--- Recordings of backfills, each once for every entry, that lie elsewhere than in their owner's personal bank and its
--- personal vault.
+-- Counts recordings of backfills outside of their owner's personal bank and its personal vault.
+-- A recording counts once for each of its entries.
 SELECT count(*)
 FROM recordings
 LEFT JOIN vault_entries ON vault_entries.recording_id = recordings.id

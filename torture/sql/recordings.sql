@@ -1,4 +1,4 @@
--- What was imported, apart from backfills: the dedup key, where it lies, and all that its record decides.
+-- Lists recordings, except those of backfills: dedup key, bank, vaults, and contents of the record.
 SELECT
     recordings.source_metadata ->> 'external_id',
     recordings.owner_user_id,

@@ -1,4 +1,5 @@
--- Everything as it is before the first import, but for the users. Run by the owner of the tables.
+-- Empties all tables except the users and inserts the workload's banks and vaults.
+-- Runs as the owner of the tables.
 TRUNCATE
     banks, bank_memberships, vaults, vault_memberships, recordings, vault_entries, import_sources, sync_jobs,
     import_failures, torture.ledger, torture.archive;

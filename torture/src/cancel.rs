@@ -1,4 +1,4 @@
-//! Calls cancelled, timed out, and their connections ended, at every step.
+//! Cancels calls, lets them time out, and ends their connections, at every step.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -8,18 +8,18 @@ use crate::Run;
 use crate::checks::{Checks, Property};
 use crate::connection::{Connection, Shared};
 use crate::crash::call_of_backfill;
-use crate::crew::{Crew, Tally};
 use crate::faults::{self, Pids};
 use crate::history::Operation;
 use crate::model::Situation;
 use crate::properties;
 use crate::server::{Result, Server};
+use crate::workers::{Tally, Workers};
 use crate::workload::{OWNERS, Shape, random};
 
 const CONNECTIONS: usize = 12;
 const SITUATION: Situation = Situation { has_blocks: true, has_cancels: true, has_crashes: false };
 const ROUND: Duration = Duration::from_secs(4);
-/// statement_timeout goes from 1 ms to this.
+/// The longest statement_timeout in ms; the shortest is 1 ms.
 const LONGEST_TIMEOUT: usize = 500;
 const ARCHIVE: i32 = 20_000;
 
@@ -33,7 +33,7 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
         run.begin_round();
         run.server.owner()?.execute(include_str!("../sql/archive.sql"), &[&0, &ARCHIVE, &OWNERS.as_slice()])?;
         let (shared, pids, stop) = (Shared::default(), Pids::new(CONNECTIONS + 1), AtomicBool::new(false));
-        let crew = Crew {
+        let workers = Workers {
             server: &run.server,
             seed: run.seed,
             round: run.round,
@@ -46,16 +46,16 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
         let random = |part: u64| random(run.seed, (run.round << 32) + (1 << 31) + part);
         let history = thread::scope(|scope| -> Result<_> {
             let timeouts = &timeouts;
-            let workers: Vec<_> =
-                (0..CONNECTIONS).map(|number| scope.spawn(move || reconnecting(crew, number, timeouts))).collect();
-            let backfill = scope.spawn(|| backfill_and_be_cancelled(crew.server, &pids, &stop));
-            let canceller = scope.spawn(|| faults::cancel(crew.server, &pids, random(1), &stop));
-            let locker = scope.spawn(|| faults::lock(crew.server, random(2), &stop));
+            let threads: Vec<_> =
+                (0..CONNECTIONS).map(|number| scope.spawn(move || reconnecting(workers, number, timeouts))).collect();
+            let backfill = scope.spawn(|| backfill_and_be_cancelled(workers.server, &pids, &stop));
+            let canceller = scope.spawn(|| faults::cancel(workers.server, &pids, random(1), &stop));
+            let locker = scope.spawn(|| faults::lock(workers.server, random(2), &stop));
             faults::sleep_until(round_end, &stop);
             stop.store(true, Ordering::Relaxed);
             let mut history = Vec::new();
-            for worker in workers {
-                history.extend(worker.join().map_err(|_| "a connection's thread panicked")??);
+            for thread in threads {
+                history.extend(thread.join().map_err(|_| "a connection's thread panicked")??);
             }
             let (times_cancelled, times_terminated) = canceller.join().map_err(|_| "the canceller panicked")??;
             cancelled += times_cancelled;
@@ -88,18 +88,20 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
     ))
 }
 
-/// A connection, and another one each time it is ended.
-fn reconnecting(crew: Crew, number: usize, timeouts: &AtomicUsize) -> Result<Vec<Operation>> {
+/// Works on a connection, and on a new connection whenever the old one ends.
+fn reconnecting(workers: Workers, number: usize, timeouts: &AtomicUsize) -> Result<Vec<Operation>> {
     let mut history = Vec::new();
     let mut before = 0;
-    while !crew.stop.load(Ordering::Relaxed) {
-        history.extend(crew.work(number, before, |connection| set_timeouts(connection, timeouts))?);
+    while !workers.stop.load(Ordering::Relaxed) {
+        history.extend(workers.work(number, before, |connection| set_timeouts(connection, timeouts))?);
         before += 1;
     }
     Ok(history)
 }
 
-/// In turns a timeout for statements, one for locks, and none. False: the connection is lost.
+/// Sets a timeout for statements, for locks, or none, in turn.
+///
+/// Returns false if the connection is lost.
 fn set_timeouts(connection: &mut Connection, timeouts: &AtomicUsize) -> Result<bool> {
     const MOST: usize = 1000;
     let number = timeouts.fetch_add(1, Ordering::Relaxed);
@@ -109,7 +111,7 @@ fn set_timeouts(connection: &mut Connection, timeouts: &AtomicUsize) -> Result<b
         _ => (1 + number / 3 % LONGEST_TIMEOUT, 0),
     };
     let sql = format!("ROLLBACK; SET statement_timeout = {statement}; SET lock_timeout = {lock}");
-    // It is cancelled and timed out itself.
+    // This statement may itself be cancelled or time out.
     for _ in 0..MOST {
         match connection.client.batch_execute(&sql) {
             Ok(()) => return Ok(true),

@@ -1,4 +1,4 @@
-//! The properties, how often each was checked, and what violated it.
+//! Counts the checks of each property and collects the violations.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,8 +54,8 @@ impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Property::Once => "each key is imported once, and has one row",
-            Property::Acknowledged => "what was acknowledged is there, with the id that was told",
-            Property::NothingElse => "every row was acknowledged, or its commit was told to nobody",
+            Property::Acknowledged => "every acknowledged import is there, with the id that was returned",
+            Property::NothingElse => "every row was acknowledged, or the outcome of its commit is unknown",
             Property::AllOrNothing => "a transaction leaves all or nothing, an error leaves nothing",
             Property::Entries => "every recording has its vault entry or its warning, no entry is without recording",
             Property::Contents => "every recording has the contents of its record",

@@ -1,4 +1,4 @@
-//! Many connections on the same keys.
+//! Imports the same keys on many connections.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use crate::Run;
 use crate::checks::Checks;
 use crate::connection::Shared;
-use crate::crew::{Crew, Tally};
 use crate::faults::{self, Pids};
 use crate::model::Situation;
 use crate::properties;
 use crate::server::Result;
+use crate::workers::{Tally, Workers};
 use crate::workload::Shape;
 
 const CONNECTIONS: usize = 64;
-/// About as long as it takes until most keys are in.
+/// About the time in which most keys are imported.
 const ROUND: Duration = Duration::from_secs(4);
 
 pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String> {
@@ -23,20 +23,20 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
     let (mut rounds, mut rebuilt) = (0, 0);
     let end = Instant::now() + time;
     while (rounds == 0 || Instant::now() < end) && checks.violations.is_empty() {
-        // In turns: statements by themselves, which may not fail at all, and transactions that do all that can be done;
-        // and half of the time with the dedup index being rebuilt, by connections that race for the same keys.
+        // Alternates single statements, which must not fail, with transaction blocks. Half of the rounds also rebuild
+        // the dedup index, while connections race for the same keys.
         let has_blocks = rounds % 2 == 1;
         let has_reindex = rounds % 4 < 2;
         run.server.reset()?;
         run.begin_round();
         let shape = Shape {
             blocks_of_ten: if has_blocks { 7 } else { 0 },
-            // Rebuilding waits for every statement that is running.
+            // REINDEX CONCURRENTLY waits for every running transaction.
             largest_batch: if has_reindex { 10 } else { 100 },
             is_race: has_reindex,
         };
         let (shared, pids, stop) = (Shared::default(), Pids::new(CONNECTIONS), AtomicBool::new(false));
-        let crew = Crew {
+        let workers = Workers {
             server: &run.server,
             seed: run.seed,
             round: run.round,
@@ -47,13 +47,13 @@ pub fn run(run: &mut Run, time: Duration, checks: &mut Checks) -> Result<String>
         };
         let round_end = Instant::now() + ROUND.min(time);
         let (history, times) = thread::scope(|scope| -> Result<_> {
-            let workers = crew.spawn(scope, CONNECTIONS);
-            let reindexing = has_reindex.then(|| scope.spawn(|| faults::reindex(crew.server, &stop)));
+            let threads = workers.spawn(scope, CONNECTIONS);
+            let reindexing = has_reindex.then(|| scope.spawn(|| faults::reindex(workers.server, &stop)));
             faults::sleep_until(round_end, &stop);
             stop.store(true, Ordering::Relaxed);
             let mut history = Vec::new();
-            for worker in workers {
-                history.extend(worker.join().map_err(|_| "a connection's thread panicked")??);
+            for thread in threads {
+                history.extend(thread.join().map_err(|_| "a connection's thread panicked")??);
             }
             let times = match reindexing {
                 Some(thread) => thread.join().map_err(|_| "the reindexing thread panicked")??,

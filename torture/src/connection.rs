@@ -1,4 +1,4 @@
-//! One connection at work: runs transactions and writes down what it was told.
+//! Runs transactions on one connection and records their outcomes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::history::{Operation, Outcome};
 use crate::workload::{Call, Caller, Isolation, Key, Savepoint, Statement, Transaction};
 
-/// What connections share.
+/// The state that all connections share.
 #[derive(Default)]
 pub struct Shared {
     next: AtomicI64,
-    /// Recordings whose import some client has been told to be committed.
+    /// Recordings whose import was acknowledged to a client.
     acknowledged: RwLock<HashMap<Key, String>>,
     endless_conflicts: Mutex<Vec<String>>,
-    /// Held for reading by whoever works, for writing by whoever has to be alone.
+    /// Read-locked during each transaction, write-locked by a transaction that must run alone.
     turns: RwLock<()>,
 }
 
@@ -32,7 +32,7 @@ impl Shared {
         self.acknowledged.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
 
-    /// Transactions that were told to retry, as often as they did.
+    /// Transactions that conflicted at every retry.
     pub fn endless_conflicts(&self) -> Vec<String> {
         self.endless_conflicts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -62,12 +62,12 @@ impl Shared {
     }
 }
 
-/// How a transaction went.
+/// The end of a transaction.
 pub enum End {
     Done,
-    /// An error that asks for a retry: 40001, 40P01.
+    /// An error that a retry may resolve: 40001, 40P01.
     Conflict,
-    /// An error; the connection lives.
+    /// Another error, after which the connection is usable.
     Raised,
     Lost,
 }
@@ -85,8 +85,10 @@ impl<'a> Connection<'a> {
         Self { client, number, caller, shared, history: Vec::new() }
     }
 
-    /// Runs a transaction, again where it is told to retry. Among 64 connections a long one may conflict for ever, at
-    /// SERIALIZABLE above all; with nobody beside it, it has to end.
+    /// Runs a transaction, and retries after a conflict.
+    ///
+    /// Among 64 connections a long transaction may conflict at every retry, especially at SERIALIZABLE. Without other
+    /// transactions, a retry must succeed.
     pub fn run(&mut self, transaction: &Transaction) -> End {
         const AMONG_OTHERS: usize = 20;
         const ALONE: usize = 3;
@@ -105,7 +107,7 @@ impl<'a> Connection<'a> {
                 end => return end,
             }
         }
-        let what = format!("connection {}: a conflict with nobody, in {transaction:?}", self.number);
+        let what = format!("connection {}: a conflict without other transactions, in {transaction:?}", self.number);
         self.shared.endless_conflicts.lock().unwrap_or_else(PoisonError::into_inner).push(what);
         End::Conflict
     }
@@ -134,7 +136,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Until the commit has been told, whatever is in the block counts as undone.
+    /// Runs a transaction block, whose calls count as undone until the commit is acknowledged.
     fn run_block(&mut self, isolation: Isolation, groups: &[(Savepoint, Vec<Statement>)], commits: bool) -> End {
         let transaction = self.shared.number();
         let first = self.history.len();
@@ -184,7 +186,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// A command that a client's errors may end too.
+    /// Runs a transaction command, which may fail like any statement.
     fn command(&mut self, sql: &str) -> Result<(), End> {
         self.client.batch_execute(sql).map_err(|error| end_of(&error))
     }
@@ -192,13 +194,13 @@ impl<'a> Connection<'a> {
     fn call(&mut self, statement: &Statement, transaction: i64, isolation: Option<Isolation>) -> Result<(), End> {
         let id = self.shared.number();
         let known_before = match &statement.call {
-            // A snapshot may be older than what is known.
+            // In a transaction block the snapshot may be older than the acknowledged import.
             Call::Check(key) if isolation.is_none() => self.shared.known(*key),
             _ => None,
         };
         let began = Instant::now();
         let result = self.ask(statement, id);
-        let (outcome, told) = match result {
+        let (outcome, end) = match result {
             Ok(result) => (Outcome::Undone(result), Ok(())),
             Err(error) => match (error.as_db_error(), end_of(&error)) {
                 (_, End::Lost) | (None, _) => {
@@ -226,14 +228,14 @@ impl<'a> Connection<'a> {
             outcome,
             known_before,
         });
-        told
+        end
     }
 
     fn ask(&mut self, statement: &Statement, id: i64) -> Result<Value, postgres::Error> {
         let job;
         let (answer, parameters): (&str, Vec<Box<dyn ToSql + Sync>>) = match &statement.call {
             Call::One(key) => ("public.run_pipeline($1)", vec![Box::new(key.record())]),
-            // A plain SELECT, unless it is noted: what was found for one record is used for the next.
+            // Imports several records in one statement.
             Call::Each(keys) => {
                 let records: Vec<Value> = keys.iter().map(|key| key.record()).collect();
                 let each = "COALESCE(jsonb_agg(public.run_pipeline(record) ORDER BY n), '[]')

@@ -1,4 +1,4 @@
-//! Negative controls: the pipeline with a guard taken out, which the same run has to catch.
+//! Runs negative controls: pipelines with a fault, which the checks must detect.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::checks::{Checks, Property};
 use crate::server::Result;
 use crate::{cancel, concurrency, crash};
 
-/// Long enough for every call of the pipeline as it is.
+/// The longest time for a call of the unchanged pipeline.
 pub const LONGEST_CALL: Duration = Duration::from_secs(10);
 
 type Scenario = fn(&mut Run, &mut Checks) -> Result<String>;
 
 struct Control {
     name: &'static str,
-    /// Installed over the database by a superuser.
+    /// A superuser runs this in the database.
     sql: &'static str,
     scenario: Scenario,
     must_fail: Property,
@@ -40,8 +40,8 @@ const CONTROLS: [Control; 22] = [
         must_fail: Property::Failures,
     },
     Control {
-        name: "success is told, and then rolled back",
-        sql: include_str!("../controls/told_then_rolled_back.sql"),
+        name: "success is returned, and then rolled back",
+        sql: include_str!("../controls/success_then_rolled_back.sql"),
         scenario: many_connections,
         must_fail: Property::Acknowledged,
     },
@@ -76,7 +76,7 @@ const CONTROLS: [Control; 22] = [
         must_fail: Property::Duplicates,
     },
     Control {
-        name: "a commit is told before it is on disk",
+        name: "a commit is acknowledged before it is on disk",
         sql: include_str!("../controls/commit_not_on_disk.sql"),
         scenario: some_crashes,
         must_fail: Property::Acknowledged,
@@ -130,7 +130,7 @@ const CONTROLS: [Control; 22] = [
         must_fail: Property::Backfills,
     },
     Control {
-        name: "a batch writes what it skips anew",
+        name: "a batch updates the recordings that it skips",
         sql: include_str!("../controls/replay_writes.sql"),
         scenario: many_connections,
         must_fail: Property::Replay,
@@ -155,7 +155,7 @@ const CONTROLS: [Control; 22] = [
     },
 ];
 
-// Each ends with the first round, or crash, that violates something.
+// Each scenario ends after the first round or crash with a violation.
 
 fn many_connections(run: &mut Run, checks: &mut Checks) -> Result<String> {
     concurrency::run(run, Duration::from_secs(2), checks)
@@ -169,7 +169,7 @@ fn some_crashes(run: &mut Run, checks: &mut Checks) -> Result<String> {
     crash::run(run, 20, checks)
 }
 
-/// Runs each control with these words in its name; whether all were caught.
+/// Runs the controls with these words in their names; returns whether all were caught.
 pub fn run(run: &mut Run, words: &str) -> Result<bool> {
     let mut caught = 0;
     let chosen: Vec<&Control> = CONTROLS.iter().filter(|control| control.name.contains(words)).collect();
@@ -178,15 +178,15 @@ pub fn run(run: &mut Run, words: &str) -> Result<bool> {
         run.server.superuser()?.batch_execute(control.sql)?;
         let mut checks = Checks::default();
         let ended = (control.scenario)(run, &mut checks);
-        run.watch.report(&mut checks);
+        run.watchdog.report(&mut checks);
         let violations = checks.are_violated(control.must_fail);
         if let (0, Some(other)) = (violations, checks.violations.first()) {
-            // It may have ended the run before its time.
-            println!("of {}: {}: NOT SO: {}", control.name, other.property, other.what);
+            // This other violation may have ended the run too early.
+            println!("of {}: {}: VIOLATED: {}", control.name, other.property, other.what);
         }
         match (violations, ended) {
             (0, Err(error)) => println!("NOT CAUGHT: {}: the run ended with {error}", control.name),
-            (0, Ok(told)) => println!("NOT CAUGHT: {}: {told}", control.name),
+            (0, Ok(report)) => println!("NOT CAUGHT: {}: {report}", control.name),
             _ => {
                 caught += 1;
                 println!("caught: {}; violated {violations} times: {}", control.name, control.must_fail);

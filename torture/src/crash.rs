@@ -1,4 +1,4 @@
-//! Backends killed and the server shut down at once, in the midst of batches and backfills.
+//! Kills backends and shuts the server down during batches and backfills.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
@@ -9,18 +9,18 @@ use rand::RngExt;
 use crate::Run;
 use crate::checks::Checks;
 use crate::connection::Shared;
-use crate::crew::{Crew, Tally};
 use crate::faults::{self, Pids};
 use crate::model::Situation;
 use crate::properties;
 use crate::server::{Result, Server};
+use crate::workers::{Tally, Workers};
 use crate::workload::{OWNERS, Shape, random};
 
 const CONNECTIONS: usize = 8;
 const SITUATION: Situation = Situation { has_blocks: true, has_cancels: false, has_crashes: true };
 /// Crashes between two replays of all input, each of which takes seconds.
 const POINTS_A_ROUND: usize = 20;
-/// Records that are waiting for a backfill at each point.
+/// Records for the backfill of each crash.
 const ARCHIVE: i32 = 4_000;
 
 pub fn run(run: &mut Run, points: usize, checks: &mut Checks) -> Result<String> {
@@ -41,7 +41,7 @@ pub fn run(run: &mut Run, points: usize, checks: &mut Checks) -> Result<String> 
         drop(owner);
 
         let (pids, stop) = (Pids::new(CONNECTIONS + 1), AtomicBool::new(false));
-        let crew = Crew {
+        let workers = Workers {
             server: &run.server,
             seed: run.seed,
             round: run.round,
@@ -53,8 +53,8 @@ pub fn run(run: &mut Run, points: usize, checks: &mut Checks) -> Result<String> 
         let backfill_pid = AtomicI32::new(0);
         let moment = Duration::from_micros(random.random_range(20_000..500_000));
         let (history, finished) = thread::scope(|scope| -> Result<_> {
-            let workers = crew.spawn(scope, CONNECTIONS);
-            let backfill = scope.spawn(|| backfill_until_lost(crew.server, first, &backfill_pid, &stop));
+            let threads = workers.spawn(scope, CONNECTIONS);
+            let backfill = scope.spawn(|| backfill_until_lost(workers.server, first, &backfill_pid, &stop));
             thread::sleep(moment);
             let victim = match random.random_range(0..4) {
                 0 => None,
@@ -71,15 +71,15 @@ pub fn run(run: &mut Run, points: usize, checks: &mut Checks) -> Result<String> 
                     run.server.crash()?;
                 }
             }
-            // All of them lose their connections, whoever was killed.
+            // All threads lose their connections, whichever backend was killed.
             let patience = Instant::now() + Duration::from_secs(30);
-            while Instant::now() < patience && !workers.iter().all(|worker| worker.is_finished()) {
+            while Instant::now() < patience && !threads.iter().all(|thread| thread.is_finished()) {
                 thread::sleep(Duration::from_millis(2));
             }
             stop.store(true, Ordering::Relaxed);
             let mut history = Vec::new();
-            for worker in workers {
-                history.extend(worker.join().map_err(|_| "a connection's thread panicked")??);
+            for thread in threads {
+                history.extend(thread.join().map_err(|_| "a connection's thread panicked")??);
             }
             Ok((history, backfill.join().map_err(|_| "the backfill's thread panicked")??))
         })?;
@@ -120,7 +120,9 @@ pub fn call_of_backfill(first: i32) -> String {
     )
 }
 
-/// Backfills over and over: the first imports, the next skip. How many were finished.
+/// Repeats a backfill until the connection is lost; returns how many runs finished.
+///
+/// The first run imports the records, later runs skip them.
 fn backfill_until_lost(server: &Server, first: i32, pid: &AtomicI32, stop: &AtomicBool) -> Result<usize> {
     let mut finished = 0;
     let Ok(mut owner) = server.owner() else { return Ok(0) };
@@ -135,7 +137,7 @@ fn backfill_until_lost(server: &Server, first: i32, pid: &AtomicI32, stop: &Atom
             Err(error) if error.as_db_error().is_none() || owner.is_closed() => break,
             Err(error) => match error.code().map_or("", |code| code.code()) {
                 "57P01" | "57P02" => break,
-                // Its personal banks, and those of transactions that make several.
+                // The backfill and a transaction may make the same personal banks in another order.
                 "40P01" => {}
                 _ => return Err(error.into()),
             },

@@ -1,4 +1,4 @@
-//! What goes wrong, on purpose.
+//! Injects faults: kills, cancels, locks, and rebuilds of the dedup index.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -13,13 +13,13 @@ use rand::seq::IndexedRandom;
 use crate::server::{Result, Server};
 use crate::workload::{JOBS, Key};
 
-/// Ends the process of a connection as the system's memory guard would.
+/// Kills a backend with SIGKILL, as the kernel's OOM killer does.
 pub fn kill(pid: i32) -> Result<bool> {
     let status = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status()?;
     Ok(status.success())
 }
 
-/// The process ids of connections, which come and go.
+/// The process ids of the current connections.
 pub struct Pids(Vec<AtomicI32>);
 
 impl Pids {
@@ -42,16 +42,16 @@ impl Pids {
     }
 }
 
-/// Rebuilds the dedup index without locking anybody out, again and again. How often.
+/// Repeats REINDEX CONCURRENTLY of the dedup index; returns how often.
 pub fn reindex(server: &Server, stop: &AtomicBool) -> Result<usize> {
     let mut owner = server.owner()?;
-    // What a run that fails leaves behind.
+    // A REINDEX CONCURRENTLY that fails leaves this invalid index.
     let leftover = "DROP INDEX CONCURRENTLY IF EXISTS recordings_dedup_key_ccnew";
     let mut rebuilt = 0;
     while !stop.load(Ordering::Relaxed) {
         match owner.batch_execute("REINDEX INDEX CONCURRENTLY recordings_dedup_key") {
             Ok(()) => rebuilt += 1,
-            // It waits for transactions, which wait for each other.
+            // REINDEX CONCURRENTLY waits for transactions and may deadlock with them.
             Err(error) if error.code().is_some_and(|code| code.code() == "40P01") => owner.batch_execute(leftover)?,
             Err(error) => return Err(error.into()),
         }
@@ -60,7 +60,7 @@ pub fn reindex(server: &Server, stop: &AtomicBool) -> Result<usize> {
     Ok(rebuilt)
 }
 
-/// Cancels what connections do, and now and then ends one. How often it did each.
+/// Cancels calls and terminates some connections; returns how often it did each.
 pub fn cancel(server: &Server, pids: &Pids, mut random: ChaCha8Rng, stop: &AtomicBool) -> Result<(usize, usize)> {
     let mut superuser = server.superuser()?;
     let (mut cancelled, mut terminated) = (0, 0);
@@ -78,17 +78,17 @@ pub fn cancel(server: &Server, pids: &Pids, mut random: ChaCha8Rng, stop: &Atomi
     Ok((cancelled, terminated))
 }
 
-/// Holds tables and rows that imports need, for a while each, so that they wait at every step. How often.
+/// Locks tables and rows, so that imports wait at every stage; returns how often.
 pub fn lock(server: &Server, mut random: ChaCha8Rng, stop: &AtomicBool) -> Result<usize> {
     let mut owner = server.owner()?;
     let mut held = 0;
     while !stop.load(Ordering::Relaxed) {
         owner.batch_execute("SET client_min_messages = error; BEGIN")?;
         let locked = match random.random_range(0..9) {
-            // Inside the vault-entry step: making entries, and finding vaults.
+            // Blocks the vault-entry stage: inserting entries and looking up vaults.
             0 | 1 => owner.batch_execute("LOCK TABLE vault_entries IN SHARE MODE"),
             2 => owner.batch_execute("LOCK TABLE vaults IN ACCESS EXCLUSIVE MODE"),
-            // Inside the look-up of duplicates, which fails open.
+            // Blocks the look-up of duplicates, which fails open.
             3 | 8 => owner.batch_execute("LOCK TABLE recordings IN ACCESS EXCLUSIVE MODE"),
             4 => owner.batch_execute("LOCK TABLE import_failures IN SHARE MODE"),
             5 => {
@@ -96,7 +96,7 @@ pub fn lock(server: &Server, mut random: ChaCha8Rng, stop: &AtomicBool) -> Resul
                 let jobs = jobs.join(", ");
                 owner.batch_execute(&format!("SELECT FROM sync_jobs WHERE id IN ({jobs}) ORDER BY id FOR UPDATE"))
             }
-            // Keys that are in, and then not.
+            // Imports keys and rolls them back.
             _ => {
                 let keys: Vec<Key> = Key::all().collect();
                 let records: Vec<_> = keys.sample(&mut random, 50).map(|key| key.record()).collect();

@@ -1,4 +1,4 @@
-//! What was done, by whom, and what was told of it.
+//! Records each call with its caller and outcome.
 
 use std::fmt;
 use std::time::Instant;
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::workload::{Call, Caller, Isolation, Key, Statement};
 
-/// What a client knows of a call when it is over.
+/// The outcome of a call, as its client knows it.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The result came, and so did word of the commit.
+    /// The client received the result and the commit.
     Acknowledged(Value),
-    /// The result came, and then the transaction or the savepoint was rolled back, or an error ended it.
+    /// The client received the result; then the transaction or savepoint was rolled back.
     Undone(Value),
-    /// The connection was lost: with or without a result, whether it was committed nobody has said.
+    /// The connection was lost before the client learned of commit or rollback.
     Unknown(Option<Value>),
     /// An error reached the caller.
     Raised { code: String, message: String },
@@ -22,19 +22,19 @@ pub enum Outcome {
 
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Its number in the ledger.
+    /// The number of the operation in the ledger.
     pub id: i64,
     pub connection: usize,
     pub caller: Caller,
-    /// Calls of one transaction share it.
+    /// The number of the transaction, shared by its calls.
     pub transaction: i64,
-    /// None: a statement by itself.
+    /// None: a statement outside of a transaction block.
     pub isolation: Option<Isolation>,
     pub statement: Statement,
     pub began: Instant,
     pub ended: Instant,
     pub outcome: Outcome,
-    /// check_duplicate: the key's recording, where its import had been acknowledged to somebody before the call began.
+    /// For check_duplicate: the recording whose import was acknowledged before the call began.
     pub known_before: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl Operation {
         &self.statement.call
     }
 
-    /// What the outcome says of a key, or all of it where it is short.
+    /// Describes the part of the outcome for a key, or all of a single result.
     fn outcome_for(&self, key: Key) -> String {
         let of_key = |result: &Value| match result.get("results").and_then(Value::as_array) {
             Some(results) => {
@@ -71,7 +71,7 @@ impl Operation {
     }
 }
 
-/// The operations that touched a key, in the order in which they ended.
+/// Displays the operations on a key, in the order in which they ended.
 pub struct OfKey<'a> {
     pub history: &'a [Operation],
     pub key: Key,

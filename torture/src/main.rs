@@ -1,12 +1,13 @@
-//! Attacks the product with many connections, crashes and cancels, and checks after each run and each recovery that what
-//! it promises holds.
+//! Attacks the extension with many connections, crashes and cancels, and checks its promises.
 //!
 //! Usage: connector_pipeline_torture [--seconds N] [--seed N] [--controls | --control WORDS] [SCENARIO…]. Scenarios are
-//! concurrency, crash and cancel; --control runs the negative controls with these words in their names. The server is that of CONNECTOR_PIPELINE_TORTURE_URL (a superuser's connection string), to be had for
-//! itself. CONNECTOR_PIPELINE_TORTURE_CONTROL is a command that brings it down and up, with ACTION for `crash` or `start`;
-//! CONNECTOR_PIPELINE_TORTURE_AMCHECK is pg_amcheck.
+//! concurrency, crash and cancel. --controls runs all negative controls, --control those with WORDS in their names.
 //!
-//! A seed repeats what is decided: keys, calls, transactions, faults. When things meet is the machine's part.
+//! CONNECTOR_PIPELINE_TORTURE_URL is a superuser's connection string of a server that nobody else uses.
+//! CONNECTOR_PIPELINE_TORTURE_CONTROL is a command that crashes and starts the server; it has ACTION for `crash` or
+//! `start`. CONNECTOR_PIPELINE_TORTURE_AMCHECK is the path of pg_amcheck.
+//!
+//! A seed repeats keys, calls, transactions and faults, but not the timing between connections.
 
 mod cancel;
 mod checks;
@@ -14,14 +15,14 @@ mod concurrency;
 mod connection;
 mod controls;
 mod crash;
-mod crew;
 mod faults;
 mod history;
 mod model;
 mod properties;
 mod recordings;
 mod server;
-mod watch;
+mod watchdog;
+mod workers;
 mod workload;
 
 use std::env;
@@ -32,12 +33,12 @@ use checks::{Checks, Property};
 use connection::Shared;
 use history::{OfKey, Operation};
 use server::{Result, Server};
-use watch::Watch;
+use watchdog::Watchdog;
 
-/// A run, and what has been done in the round that is being checked.
+/// A run with the history of its current round.
 pub struct Run {
     pub server: Server,
-    pub watch: Watch,
+    pub watchdog: Watchdog,
     pub seed: u64,
     pub round: u64,
     pub round_began: Instant,
@@ -45,16 +46,16 @@ pub struct Run {
 }
 
 impl Run {
-    /// Each round has random numbers of its own.
+    /// Begins a round, which has its own random numbers.
     pub fn begin_round(&mut self) {
         self.round += 1;
         self.round_began = Instant::now();
-        self.watch.begin_round();
+        self.watchdog.begin_round();
     }
 
-    /// What the connections of a round, which are at their end, were not given.
+    /// Checks, after a round's connections have ended, that each call got an answer.
     pub fn check_answers(&self, shared: &Shared, checks: &mut Checks) {
-        self.watch.report(checks);
+        self.watchdog.report(checks);
         let endless = shared.endless_conflicts();
         checks.holds(Property::Answers, None, endless.is_empty(), || endless.join("\n"));
     }
@@ -63,7 +64,7 @@ impl Run {
 struct Options {
     seconds: u64,
     seed: u64,
-    /// Negative controls instead of an attack: those with this in their names.
+    /// Runs the negative controls with these words in their names instead of an attack.
     controls: Option<String>,
     scenarios: Vec<String>,
 }
@@ -87,16 +88,19 @@ fn run() -> Result<bool> {
         variable("CONNECTOR_PIPELINE_TORTURE_AMCHECK")?.into(),
     )?;
     println!("seed {}, PostgreSQL {}", options.seed, server.version()?);
-    let longest_call = if options.controls.is_some() { controls::LONGEST_CALL } else { watch::LONGEST_CALL };
-    let watch = Watch::start(&server, longest_call);
-    let mut run = Run { server, watch, seed: options.seed, round: 0, round_began: Instant::now(), history: Vec::new() };
+    let longest_call = if options.controls.is_some() { controls::LONGEST_CALL } else { watchdog::LONGEST_CALL };
+    let watchdog = Watchdog::start(&server, longest_call);
+    let mut run =
+        Run { server, watchdog, seed: options.seed, round: 0, round_began: Instant::now(), history: Vec::new() };
     if let Some(words) = &options.controls {
         return controls::run(&mut run, words);
     }
     attack(&mut run, &options)
 }
 
-/// A fifth of the time goes to concurrency, another to cancels, the rest to crashes: one with recovery and checks takes
+/// Runs the scenarios and returns whether all properties held.
+///
+/// Concurrency and cancels each take a fifth of the time, crashes the rest. A crash with recovery and checks takes
 /// about two seconds.
 fn attack(run: &mut Run, options: &Options) -> Result<bool> {
     let share = Duration::from_secs(options.seconds / 5);
@@ -108,19 +112,23 @@ fn attack(run: &mut Run, options: &Options) -> Result<bool> {
             continue;
         }
         let start = Instant::now();
-        let told = match scenario {
+        let report = match scenario {
             "concurrency" => concurrency::run(run, share, &mut checks),
             "crash" => crash::run(run, points, &mut checks),
             _ => cancel::run(run, share, &mut checks),
         };
-        run.watch.report(&mut checks);
-        let told = match told {
-            Ok(told) => told,
-            // What was ended for its silence ends the harness's own work too.
+        run.watchdog.report(&mut checks);
+        let report = match report {
+            Ok(report) => report,
+            // The watchdog may have ended connections of the harness itself.
             Err(error) if !checks.violations.is_empty() => format!("ended with {error}"),
             Err(error) => return Err(error),
         };
-        println!("{scenario}: {told}; {} violations ({:.0} s)", checks.violations.len(), start.elapsed().as_secs_f64());
+        println!(
+            "{scenario}: {report}; {} violations ({:.0} s)",
+            checks.violations.len(),
+            start.elapsed().as_secs_f64()
+        );
         if !checks.violations.is_empty() {
             explain(run, &checks);
             return Ok(false);
@@ -133,12 +141,12 @@ fn attack(run: &mut Run, options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-/// What is wrong, and the history that led there.
+/// Prints the violations with the history of their keys.
 fn explain(run: &Run, checks: &Checks) {
     const MOST: usize = 10;
     println!("\nVIOLATED (seed {}): {} times", run.seed, checks.violations.len());
     for violation in checks.violations.iter().take(MOST) {
-        println!("\n{}: NOT SO: {}", violation.property, violation.what);
+        println!("\n{}: VIOLATED: {}", violation.property, violation.what);
         if let Some(key) = violation.key {
             print!("{}", OfKey { history: &run.history, key, start: run.round_began });
         }
@@ -165,7 +173,7 @@ fn options() -> Result<Options> {
     Ok(options)
 }
 
-/// Short enough to be typed.
+/// Returns a seed of at most nine digits, short enough to type.
 fn rand_seed() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     since.as_nanos() as u64 % 1_000_000_000

@@ -1,4 +1,4 @@
-//! What must be true of the tables, by what clients were told and what the ledger says was committed.
+//! Computes the expected contents of the tables from the clients' results and the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::workload::{Call, FOREIGN_VAULT, Isolation, Key, Kind};
 /// Results of committed calls, by number of the operation.
 pub type Ledger = BTreeMap<i64, Value>;
 
-/// What a job must have counted.
+/// The expected counts of a sync job.
 #[derive(Default, Clone, PartialEq, Eq, Debug)]
 pub struct JobCounts {
     pub processed: i64,
@@ -23,26 +23,26 @@ pub struct JobCounts {
 
 #[derive(Default)]
 pub struct Model {
-    /// Who was told to have imported a key, and as what: more than one is one too many.
+    /// The recording ids that imports of a key have returned; more than one is a violation.
     pub imported: BTreeMap<Key, Vec<String>>,
-    /// What duplicates were said to be duplicates of.
+    /// The recording ids that were returned for duplicates.
     pub seen: BTreeSet<(Key, String)>,
-    /// Recordings that were told to be made, and then rolled back: the operation that did it.
+    /// Recordings whose import was rolled back, with the operation that imported them.
     pub undone: BTreeMap<String, i64>,
-    /// Keys of which nobody knows, for the connection was lost and there is no ledger.
+    /// Keys with an unknown outcome: a lost connection, and a call outside of the ledger.
     pub possible: BTreeSet<Key>,
     pub attempts: BTreeMap<Key, i64>,
     pub jobs: BTreeMap<Uuid, JobCounts>,
 }
 
-/// Which errors the situation explains, besides those that a record deserves.
+/// The faults of a scenario, which explain further errors.
 #[derive(Clone, Copy)]
 pub struct Situation {
-    /// Transactions of several statements may wait for each other in a circle.
+    /// Transactions of several statements, which may deadlock.
     pub has_blocks: bool,
-    /// Somebody cancels, locks, sets timeouts.
+    /// Cancels, locks and timeouts.
     pub has_cancels: bool,
-    /// Connections are lost.
+    /// Lost connections.
     pub has_crashes: bool,
 }
 
@@ -103,7 +103,7 @@ impl Model {
         }
     }
 
-    /// The keys that failed.
+    /// Counts the results of a batch and returns the keys that failed.
     fn add_results(&mut self, result: &Value) -> Vec<Key> {
         let mut failed = Vec::new();
         for entry in entries(result) {
@@ -140,22 +140,24 @@ impl Model {
     }
 }
 
-/// Told and noted have to agree: what was acknowledged is noted, what was undone or raised is not, and of a transaction
-/// whose commit nobody was told of, all or nothing.
+/// Checks that the ledger has all committed calls and none that was rolled back.
+///
+/// Of a transaction with an unknown outcome the ledger must have all calls or none.
 fn check_transactions(history: &[Operation], ledger: &Ledger, checks: &mut Checks) {
     let mut unknown: BTreeMap<i64, (usize, usize)> = BTreeMap::new();
     for operation in history.iter().filter(|operation| operation.statement.is_noted) {
         let noted = ledger.get(&operation.id);
         let key = operation.call().keys().first().copied();
-        let told = || format!("operation {} ({}): {:?}", operation.id, operation.call(), operation.outcome);
+        let described = || format!("operation {} ({}): {:?}", operation.id, operation.call(), operation.outcome);
         match &operation.outcome {
             Outcome::Acknowledged(result) => {
                 checks.holds(Property::Acknowledged, key, noted == Some(result), || {
-                    format!("not in the ledger as it was told: {}", told())
+                    format!("the ledger has {noted:?}: {}", described())
                 });
             }
             Outcome::Undone(_) | Outcome::Raised { .. } => {
-                checks.holds(Property::AllOrNothing, key, noted.is_none(), || format!("but it is there: {}", told()));
+                checks
+                    .holds(Property::AllOrNothing, key, noted.is_none(), || format!("the ledger has {}", described()));
             }
             Outcome::Unknown(_) => {
                 let (all, there) = unknown.entry(operation.transaction).or_default();
@@ -166,12 +168,12 @@ fn check_transactions(history: &[Operation], ledger: &Ledger, checks: &mut Check
     }
     for (transaction, (all, there)) in unknown {
         checks.holds(Property::AllOrNothing, None, there == 0 || there == all, || {
-            format!("transaction {transaction}: {there} of {all} calls are there")
+            format!("transaction {transaction}: the ledger has {there} of {all} calls")
         });
     }
 }
 
-/// Results are what they have to be also where they were rolled back later.
+/// Checks the result of a call, also if the call was rolled back later.
 fn check_result(operation: &Operation, checks: &mut Checks) {
     let (Outcome::Acknowledged(result) | Outcome::Undone(result) | Outcome::Unknown(Some(result))) = &operation.outcome
     else {
@@ -233,12 +235,13 @@ fn check_sums(operation: &Operation, result: &Value, keys: Option<&[Key]>, check
         && are_in_order
         && are_ours;
     checks.holds(Property::Sums, None, holds, || {
-        format!("{}: {total} records given, {parts:?} told, {} results", operation.call(), entries.len())
+        format!("{}: {total} records, counts {parts:?}, {} results", operation.call(), entries.len())
     });
 }
 
-/// A record's result by what kind of record it is, whatever else went on. In particular no timeout is a record's fault,
-/// and none is a reason for a warning.
+/// Checks the result of a record against the kind of its key, whatever faults occurred.
+///
+/// In particular no timeout may become a record's error or warning.
 fn check_entry(operation: &Operation, key: Key, entry: &Value, checks: &mut Checks) {
     let is_dry_run = matches!(operation.call(), Call::Batch { is_dry_run: true, .. });
     let is_imported = entry["success"] == true && (entry["recordingId"].is_string() || is_dry_run);
@@ -283,7 +286,7 @@ pub fn entries(result: &Value) -> &[Value] {
     result["results"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// External ids are numbers of keys.
+/// The key of a result: external ids are key numbers.
 pub fn key_of(entry: &Value) -> Option<Key> {
     entry["externalId"].as_str()?.parse().ok().map(Key)
 }

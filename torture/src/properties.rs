@@ -13,7 +13,7 @@ use crate::recordings;
 use crate::server::{Result, Server, with_places};
 use crate::workload::{JOBS, Key, Kind, OWNERS, SOURCES};
 
-/// The tables against the history.
+/// Checks all properties of the tables by the history.
 pub fn check(server: &Server, history: &[Operation], situation: Situation, checks: &mut Checks) -> Result<()> {
     let mut client = server.owner()?;
     let ledger: Ledger = client
@@ -35,13 +35,13 @@ fn check_recordings(client: &mut Client, model: &Model, checks: &mut Checks) -> 
         checks.holds(Property::Once, Some(*key), rows.len() == 1, || format!("{} rows: {rows:?}", rows.len()));
         let is_explained = model.imported.contains_key(key) || model.possible.contains(key);
         checks.holds(Property::NothingElse, Some(*key), is_explained, || {
-            format!("there is recording {rows:?}, whose import no committed call has told")
+            format!("no committed call has imported {rows:?}")
         });
         for recording in rows {
             recording.check(*key, checks);
             let undone = model.undone.get(&recording.id);
             checks.holds(Property::AllOrNothing, Some(*key), undone.is_none(), || {
-                format!("recording {} is there, which operation {undone:?} made and was rolled back", recording.id)
+                format!("recording {} is there, although operation {undone:?} was rolled back", recording.id)
             });
         }
     }
@@ -50,13 +50,13 @@ fn check_recordings(client: &mut Client, model: &Model, checks: &mut Checks) -> 
         checks.holds(Property::Once, Some(*key), ids.len() == 1, || format!("imported {} times: {ids:?}", ids.len()));
         for id in ids {
             checks.holds(Property::Acknowledged, Some(*key), is_there(key, id), || {
-                format!("the import was told as recording {id}; there is {:?}", found.get(key))
+                format!("an import returned recording {id}; the table has {:?}", found.get(key))
             });
         }
     }
     for (key, id) in &model.seen {
         checks.holds(Property::Acknowledged, Some(*key), is_there(key, id), || {
-            format!("told to be there as recording {id}; there is {:?}", found.get(key))
+            format!("a skip returned recording {id}; the table has {:?}", found.get(key))
         });
     }
     let strays = "SELECT count(*) FROM vault_entries WHERE recording_id NOT IN (SELECT id FROM recordings)";
@@ -83,8 +83,8 @@ fn check_jobs(client: &mut Client, model: &Model, checks: &mut Checks) -> Result
             synced: sorted(row.get(3)),
             failed: sorted(row.get(4)),
         };
-        let told = model.jobs.get(&id).cloned().unwrap_or_default();
-        let told = JobCounts { synced: sorted(told.synced), failed: sorted(told.failed), ..told };
+        let expected = model.jobs.get(&id).cloned().unwrap_or_default();
+        let expected = JobCounts { synced: sorted(expected.synced), failed: sorted(expected.failed), ..expected };
         let summary = |counts: &JobCounts| {
             format!(
                 "{} processed, {} skipped, {} synced, {} failed",
@@ -94,8 +94,8 @@ fn check_jobs(client: &mut Client, model: &Model, checks: &mut Checks) -> Result
                 counts.failed.len()
             )
         };
-        checks.holds(Property::Jobs, None, counted == told, || {
-            format!("job {id} has {}; committed calls have told {}", summary(&counted), summary(&told))
+        checks.holds(Property::Jobs, None, counted == expected, || {
+            format!("job {id} has {}; committed calls add up to {}", summary(&counted), summary(&expected))
         });
     }
     Ok(())
@@ -117,9 +117,9 @@ fn check_failures(client: &mut Client, model: &Model, checks: &mut Checks) -> Re
         kept.insert(key, row.get::<_, i64>(1));
     }
     for key in kept.keys().chain(model.attempts.keys()).collect::<BTreeSet<_>>() {
-        let (kept, told) = (kept.get(key), model.attempts.get(key));
-        checks.holds(Property::Failures, Some(*key), kept == told, || {
-            format!("kept with {kept:?} attempts; committed calls have told {told:?}")
+        let (kept, expected) = (kept.get(key), model.attempts.get(key));
+        checks.holds(Property::Failures, Some(*key), kept == expected, || {
+            format!("kept with {kept:?} attempts; committed calls add up to {expected:?}")
         });
     }
     Ok(())
@@ -133,12 +133,12 @@ fn check_banks(client: &mut Client, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// Each chunk is committed with its count: so the counts are exact, wherever a run was stopped.
+/// Checks the counts of backfills, which are exact because each chunk commits with its count.
 fn check_backfills(client: &mut Client, checks: &mut Checks) -> Result<()> {
     let counted = "FROM sync_jobs WHERE type = 'backfill'";
     for (what, is, should_be) in [
         (
-            "recordings of backfills, and what their jobs have counted",
+            "recordings of backfills, and the counts of their jobs",
             "SELECT count(*) FROM recordings WHERE source_app = 'archive'",
             format!("SELECT coalesce(sum((metadata ->> 'imported')::bigint), 0)::bigint {counted}"),
         ),
@@ -154,12 +154,12 @@ fn check_backfills(client: &mut Client, checks: &mut Checks) -> Result<()> {
             "SELECT count(*) FROM recordings WHERE source_app = 'archive'".to_owned(),
         ),
         (
-            "attempts of failed records of backfills, and what jobs have counted",
+            "attempts of failed records of backfills, and the counts of their jobs",
             "SELECT coalesce(sum(attempts), 0)::bigint FROM import_failures WHERE source_app = 'archive'",
             format!("SELECT coalesce(sum((metadata ->> 'failed')::bigint), 0)::bigint {counted}"),
         ),
         (
-            "what jobs have done, and imported + skipped + failed",
+            "progress of backfill jobs, and imported + skipped + failed",
             "SELECT coalesce(sum(progress_current), 0)::bigint FROM sync_jobs WHERE type = 'backfill'",
             format!(
                 "SELECT coalesce(sum((metadata ->> 'imported')::bigint + (metadata ->> 'skipped')::bigint
@@ -177,7 +177,7 @@ fn check_backfills(client: &mut Client, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// A backfill that has told its end has imported everything it read.
+/// Checks that a backfill that has returned has imported all its records.
 pub fn check_finished_backfill(client: &mut Client, checks: &mut Checks) -> Result<()> {
     let missing = "SELECT count(*) FROM torture.archive
         WHERE (record ->> 'duration')::integer >= 0
@@ -186,8 +186,9 @@ pub fn check_finished_backfill(client: &mut Client, checks: &mut Checks) -> Resu
     Ok(())
 }
 
-/// The end of a round: what failed for want of a membership is retried with it, all input is replayed, jobs are closed.
-/// Nobody else is there.
+/// Ends a round: makes the owners members, retries failures, replays all input, finishes the jobs.
+///
+/// No other connection works at this time.
 pub fn settle(server: &Server, checks: &mut Checks) -> Result<()> {
     let mut client = server.owner()?;
     client.batch_execute("SET client_min_messages = error")?;
@@ -239,7 +240,7 @@ fn replay(client: &mut Client, checks: &mut Checks) -> Result<()> {
     Ok(())
 }
 
-/// How many of all keys were imported, skipped, failed.
+/// Imports all keys; returns how many were imported, skipped and failed.
 fn import_all(client: &mut Client) -> Result<(i64, i64, i64)> {
     let (mut imported, mut skipped, mut failed) = (0, 0, 0);
     let keys: Vec<Key> = Key::all().collect();

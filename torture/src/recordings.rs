@@ -1,4 +1,4 @@
-//! The recordings that are there, against the records that they were made of.
+//! Compares the recordings in the table with the records they were made from.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,15 @@ pub struct Recording {
     pub id: String,
     bank: Uuid,
     is_in_own_bank: bool,
-    /// The vaults that it has entries in.
+    /// The vaults in which the recording has entries.
     pub vaults: Vec<Uuid>,
     are_own_vaults: bool,
     contents: Value,
 }
 
-/// By key, apart from those of backfills. One that is of no key is a violation, and left out.
+/// The recordings by key, without those of backfills.
+///
+/// A recording without a key of the workload is a violation.
 pub fn of_keys(client: &mut Client, checks: &mut Checks) -> Result<BTreeMap<Key, Vec<Recording>>> {
     let mut found: BTreeMap<Key, Vec<Recording>> = BTreeMap::new();
     for row in client.query(include_str!("../sql/recordings.sql"), &[])? {

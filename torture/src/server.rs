@@ -1,4 +1,4 @@
-//! The server under test: how to connect, and how to bring it down and up.
+//! Connects to the server under test, crashes it and starts it.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 pub const DATABASE: &str = "torture";
 const OWNER: &str = "torture_owner";
 
-/// A PostgreSQL server with the extension installed, that is the harness's own.
+/// A PostgreSQL server with the extension, used only by the harness.
 #[derive(Clone)]
 pub struct Server {
     config: Config,
@@ -32,8 +32,9 @@ impl Server {
         Ok(Self { config: url.parse()?, control: control.split(' ').map(str::to_owned).collect(), amcheck })
     }
 
-    /// A fresh database with the tables, the users and the ledger. As on Supabase, a superuser has installed the
-    /// extension, and another role owns the tables.
+    /// Makes a new database with the tables, the users and the ledger.
+    ///
+    /// As on Supabase, a superuser installs the extension, and another role owns the tables.
     pub fn make_database(&self) -> Result<()> {
         let mut maintenance = self.maintenance()?;
         maintenance.batch_execute(&format!(
@@ -53,7 +54,7 @@ impl Server {
         Ok(())
     }
 
-    /// Takes the database back to where nothing has been imported.
+    /// Resets the database to the state before the first import.
     pub fn reset(&self) -> Result<()> {
         let mut owner = self.owner()?;
         owner.batch_execute(&with_places(include_str!("../sql/reset.sql")))?;
@@ -66,7 +67,7 @@ impl Server {
         Ok(())
     }
 
-    /// To the database that is there whatever is done to the one under test.
+    /// Connects to the maintenance database, which the tests do not change.
     pub fn maintenance(&self) -> Result<Client> {
         Ok(self.config.connect(NoTls)?)
     }
@@ -75,12 +76,12 @@ impl Server {
         Ok(self.config.clone().dbname(DATABASE).connect(NoTls)?)
     }
 
-    /// The owner of the tables.
+    /// Connects as the owner of the tables.
     pub fn owner(&self) -> Result<Client> {
         Ok(self.config.clone().user(OWNER).dbname(DATABASE).connect(NoTls)?)
     }
 
-    /// A caller's session, as PostgREST sets it up.
+    /// Opens a caller's session with role and JWT claims, as PostgREST does.
     pub fn caller(&self, caller: Caller) -> Result<Client> {
         let mut client = self.superuser()?;
         let (role, claims) = match caller {
@@ -92,7 +93,7 @@ impl Server {
         Ok(client)
     }
 
-    /// Waits until the server takes connections again, as long as it says that it is coming up.
+    /// Waits until the server accepts connections again, 60 seconds at most.
     pub fn wait_until_up(&self) -> Result<()> {
         const LONGEST: Duration = Duration::from_secs(60);
         let start = Instant::now();
@@ -107,7 +108,7 @@ impl Server {
         }
     }
 
-    /// Immediate shutdown: every process ends at once, nothing is written out.
+    /// Shuts the server down in immediate mode: all processes end without a checkpoint.
     pub fn crash(&self) -> Result<()> {
         self.control("crash")
     }
@@ -122,7 +123,9 @@ impl Server {
         if status.success() { Ok(()) } else { Err(format!("{action} of the server failed: {status}").into()) }
     }
 
-    /// What pg_amcheck has to say of all tables and indexes, and whether every row is in every index.
+    /// Runs pg_amcheck on all tables and indexes; returns its output if there is damage.
+    ///
+    /// The check includes that every row is in every index.
     pub fn check_storage(&self) -> Result<std::result::Result<(), String>> {
         let mut command = Command::new(&self.amcheck);
         if let Some(Host::Unix(folder)) = self.config.get_hosts().first() {
@@ -130,8 +133,9 @@ impl Server {
         }
         command.args(["--username", self.config.get_user().unwrap_or("postgres"), "--no-password"]);
         let output = command.args(["--install-missing", "--heapallindexed", "--parent-check", DATABASE]).output()?;
-        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        Ok(if output.status.success() { Ok(()) } else { Err(told) })
+        let output_text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Ok(if output.status.success() { Ok(()) } else { Err(output_text) })
     }
 
     pub fn version(&self) -> Result<String> {
@@ -139,7 +143,7 @@ impl Server {
     }
 }
 
-/// SQL with the ids of the workload's banks and vaults.
+/// Puts the ids of the workload's banks and vaults into SQL.
 pub fn with_places(sql: &str) -> String {
     let places: [(&str, Uuid); 4] = [
         ("@closed_bank@", workload::CLOSED_BANK),

@@ -1,4 +1,4 @@
-//! What is done: keys, the record of each, and transactions of calls. All of it follows from the seed.
+//! Generates the keys, their records, and transactions of calls, all determined by the seed.
 
 use std::fmt;
 
@@ -14,9 +14,10 @@ pub const SOURCES: [&str; 4] = ["fathom", "zoom", "youtube", "file-upload"];
 pub const JOBS: [Uuid; 16] = ids(0x10B);
 pub const OWNERS: [Uuid; 8] = ids(0xA11CE);
 
-/// A bank that no owner is a member of at first, with a vault; another bank's vault, that none ever is.
+/// A bank with a vault; the owners become members only at the end of a round.
 pub const CLOSED_BANK: Uuid = Uuid::from_u128(0xC105ED);
 pub const CLOSED_VAULT: Uuid = Uuid::from_u128(0xC105_ED01);
+/// A bank with a vault, of which no owner ever becomes a member.
 pub const FOREIGN_BANK: Uuid = Uuid::from_u128(0xF0E16);
 pub const FOREIGN_VAULT: Uuid = Uuid::from_u128(0xF0_E161);
 
@@ -30,18 +31,18 @@ const fn ids<const N: usize>(first: u128) -> [Uuid; N] {
     ids
 }
 
-/// The random numbers of one part of a run: the same parts of the same seed get the same, whatever the others do.
+/// The random numbers of a part of a run, determined by seed and part alone.
 pub fn random(seed: u64, part: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(part);
     random
 }
 
-/// A dedup key by its number, which is the external id too: so results can be told apart by that alone.
+/// A dedup key by its number, which is also the external id and so identifies results.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Key(pub u32);
 
-/// What must become of the record of a key.
+/// The expected outcome of a key's record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Good,
@@ -89,7 +90,7 @@ impl Key {
 
     /// The connector record, the same each time.
     pub fn record(self) -> Value {
-        // The vendor's id as a number or as a string: one key.
+        // An id as a number and the same id as a string are one key.
         let external_id = if self.0.is_multiple_of(2) { json!(self.0) } else { json!(self.external_id()) };
         let mut record = json!({
             "external_id": external_id,
@@ -111,7 +112,7 @@ impl Key {
         record
     }
 
-    /// What its recording has of the record, besides owner, source and place.
+    /// The expected columns of the recording, except owner, source, bank and vault.
     pub fn contents(self) -> Value {
         let record = self.record();
         json!({
@@ -133,7 +134,7 @@ impl fmt::Display for Key {
 #[derive(Clone, Debug)]
 pub enum Call {
     One(Key),
-    /// Of one owner, one after the other in a single statement.
+    /// run_pipeline() for several keys of one owner in a single statement.
     Each(Vec<Key>),
     Insert(Key),
     Check(Key),
@@ -180,7 +181,7 @@ impl fmt::Display for Call {
     }
 }
 
-/// A call, and whether its result is noted in the ledger by the statement that makes it (see ledger.sql).
+/// A call, and whether its statement also inserts the result into the ledger (see ledger.sql).
 #[derive(Clone, Debug)]
 pub struct Statement {
     pub call: Call,
@@ -206,7 +207,7 @@ impl Isolation {
     }
 }
 
-/// What happens to the savepoint before some statements.
+/// How the savepoint around some statements ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Savepoint {
     None,
@@ -225,7 +226,7 @@ pub enum Transaction {
     },
 }
 
-/// Who calls: someone above the policies, or a user for itself.
+/// The caller: the service role, which bypasses the policies, or a user for itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Caller {
     Service,
@@ -233,29 +234,29 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Every third connection is a user's.
+    /// Makes every third connection a user's.
     pub fn of_connection(number: usize) -> Self {
         if number % 3 == 2 { Caller::User(number / 3 % OWNERS.len()) } else { Caller::Service }
     }
 }
 
-/// What transactions look like.
+/// The kinds and sizes of generated transactions.
 #[derive(Clone, Copy)]
 pub struct Shape {
-    /// Of ten transactions, how many are blocks of several statements.
+    /// How many of ten transactions are blocks of several statements.
     pub blocks_of_ten: u32,
     pub largest_batch: usize,
-    /// All connections go through the keys in one order, so that several import the same key at the same moment.
+    /// Whether all connections use the keys in one order, to import them at the same time.
     pub is_race: bool,
 }
 
-/// Makes up the transactions of one connection.
+/// Generates the transactions of one connection.
 pub struct Generator {
     random: ChaCha8Rng,
     caller: Caller,
     keys: Vec<Key>,
     shape: Shape,
-    /// How many keys have been chosen.
+    /// The number of keys chosen so far.
     chosen: usize,
 }
 
@@ -283,7 +284,7 @@ impl Generator {
             1 => Savepoint::Released,
             _ => Savepoint::None,
         };
-        // Small batches: what several transactions hold in different order makes them deadlock.
+        // Small batches limit deadlocks between transactions that lock keys in different orders.
         (savepoint, (0..self.random.random_range(1..=2)).map(|_| self.statement(10)).collect())
     }
 
@@ -301,7 +302,7 @@ impl Generator {
             }
             _ => self.batch(largest_batch, false),
         };
-        // What a batch does besides importing can't be seen in the tables without the ledger.
+        // Without the ledger, failures and job counts of a batch could not be checked.
         let is_noted = match call {
             Call::One(_) | Call::Each(_) | Call::Insert(_) | Call::Check(_) => self.random.random_bool(0.5),
             Call::Batch { .. } | Call::Retry { .. } => true,
@@ -314,12 +315,14 @@ impl Generator {
             return *self.keys.choose(&mut self.random).expect("every owner has keys");
         }
         self.chosen += 1;
-        // An owner has an eighth of the keys, and is as far as the others are.
+        // A user's connection has an eighth of the keys, and reaches the same key as the other connections.
         let front = self.chosen * self.keys.len() / KEYS as usize + self.random.random_range(0..4);
         self.keys[front % self.keys.len()]
     }
 
-    /// In the order in which batches lock keys, for all of them are held to the end of the statement.
+    /// Makes a call for several keys, in the order in which batches lock keys.
+    ///
+    /// The locks last until the end of the statement: in another order they would deadlock with batches.
     fn each(&mut self, largest: usize) -> Call {
         let owner = self.key().owner();
         let mut keys: Vec<Key> = (0..self.random.random_range(1..=largest)).map(|_| self.key()).collect();
@@ -331,7 +334,7 @@ impl Generator {
     fn batch(&mut self, largest: usize, is_dry_run: bool) -> Call {
         let size = self.random.random_range(1..=largest);
         let mut keys: Vec<Key> = (0..size).map(|_| self.key()).collect();
-        // Some keys twice in one batch.
+        // Repeats some keys within the batch.
         let again: Vec<Key> = keys.iter().copied().filter(|_| self.random.random_bool(0.05)).collect();
         keys.extend(again);
         keys.shuffle(&mut self.random);

@@ -1,4 +1,4 @@
-//! Whatever the arguments of the other functions are: an answer of the contract's shape, or an error that it names.
+//! Tests that each function returns a valid answer or an expected error for any arguments.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::generators::{self, NEWCOMER, NOBODY, argument, text_array, user};
 use super::json::Json;
-use super::{Answer, Caller, Talk, World, fuzzer, has_batch_shape, is_sqlstate, require};
+use super::{Answer, Caller, Queries, World, fuzzer, has_batch_shape, is_sqlstate, require};
 use crate::support::*;
 
 /// A call with its arguments.
@@ -60,7 +60,7 @@ enum Call {
 enum Job {
     None,
     Unknown,
-    /// The one that the last start_sync_job() of the case made.
+    /// The job that the last start_sync_job() of the case made.
     Last,
 }
 
@@ -93,21 +93,21 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 #[test]
-fn every_call_gets_an_answer_or_an_error_that_is_named() {
+fn every_call_with_random_arguments_returns_a_valid_answer_or_an_expected_error() {
     let world = World::new();
     let calls = (prop_oneof![Just(Caller::Owner), Just(Caller::Alice)], vec(call(), 1..6));
     fuzzer::run("arguments", &calls, |(caller, calls)| {
-        world.in_transaction(*caller, |talk| {
+        world.in_transaction(*caller, |queries| {
             let mut last_job = None;
             calls.iter().try_for_each(|call| {
-                call.check(talk, *caller, &mut last_job).map_err(|fault| format!("{call:?}: {fault}"))
+                call.check(queries, *caller, &mut last_job).map_err(|fault| format!("{call:?}: {fault}"))
             })
         })
     });
 }
 
 impl Call {
-    fn check(&self, talk: &mut Talk, caller: Caller, last_job: &mut Option<Uuid>) -> Result<(), String> {
+    fn check(&self, queries: &mut Queries, caller: Caller, last_job: &mut Option<Uuid>) -> Result<(), String> {
         let job = |job: &Job| match job {
             Job::None => None,
             Job::Unknown => Some(NOBODY),
@@ -116,7 +116,8 @@ impl Call {
         let subject = (caller == Caller::Alice).then_some(ALICE);
         match self {
             Call::CheckDuplicate { user, source_app, external_id } => {
-                let answer = talk.attempt("SELECT check_duplicate($1, $2, $3)", &[user, source_app, external_id])?;
+                let answer =
+                    queries.try_in_savepoint("SELECT check_duplicate($1, $2, $3)", &[user, source_app, external_id])?;
                 let codes =
                     [(source_app.is_none() || external_id.is_none(), "22004"), (user.or(subject).is_none(), "22023")];
                 let Some(answer) = value::<Value>(answer, &codes)? else { return Ok(()) };
@@ -127,7 +128,7 @@ impl Call {
             Call::CheckDuplicates { user, source_app, external_ids } => {
                 let literal = external_ids.as_ref().map(|(_, literal)| literal);
                 let sql = "SELECT external_id, is_duplicate, existing_recording_id FROM check_duplicates($1, $2, $3::text::text[])";
-                let answer = talk.attempt(sql, &[user, source_app, &literal])?;
+                let answer = queries.try_in_savepoint(sql, &[user, source_app, &literal])?;
                 let codes =
                     [(source_app.is_none() || external_ids.is_none(), "22004"), (user.or(subject).is_none(), "22023")];
                 let Some(rows) = rows(answer, &codes)? else { return Ok(()) };
@@ -140,36 +141,36 @@ impl Call {
             }
             Call::InsertRecording { record, user } => {
                 let spelled = record.spelled();
-                if talk.attempt("SELECT $1::text::jsonb IS NULL", &[&spelled])?.is_err() {
+                if queries.try_in_savepoint("SELECT $1::text::jsonb IS NULL", &[&spelled])?.is_err() {
                     return Ok(());
                 }
-                talk.run("SAVEPOINT foretold")?;
-                let foretold: Value = talk.value("SELECT run_pipeline($1::text::jsonb, $2)", &[&spelled, user])?;
-                talk.run("ROLLBACK TO foretold; RELEASE foretold")?;
-                match talk.attempt("SELECT insert_recording($1::text::jsonb, $2)", &[&spelled, user])? {
+                queries.run("SAVEPOINT prediction")?;
+                let predicted: Value = queries.value("SELECT run_pipeline($1::text::jsonb, $2)", &[&spelled, user])?;
+                queries.run("ROLLBACK TO prediction; RELEASE prediction")?;
+                match queries.try_in_savepoint("SELECT insert_recording($1::text::jsonb, $2)", &[&spelled, user])? {
                     Ok(rows) => {
                         let answer: Value = rows[0].get(0);
                         let is_id =
                             answer.as_object().is_some_and(|fields| fields.len() == 1) && answer["id"].is_string();
-                        require(is_id && foretold["success"] == true, || {
-                            format!("it gives {answer}, run_pipeline {foretold}")
+                        require(is_id && predicted["success"] == true, || {
+                            format!("insert_recording returns {answer}, run_pipeline {predicted}")
                         })
                     }
                     Err((code, message)) => {
-                        let expected = foretold["code"].as_str().unwrap_or("23505");
-                        require(code == expected && foretold["success"] == false, || {
-                            format!("it raises {code}: {message}, run_pipeline gives {foretold}")
+                        let expected = predicted["code"].as_str().unwrap_or("23505");
+                        require(code == expected && predicted["success"] == false, || {
+                            format!("insert_recording raises {code}: {message}, run_pipeline returns {predicted}")
                         })
                     }
                 }
             }
             Call::Batch { records, user, job: which, dry_run } => {
                 let spelled = records.as_ref().map(Json::spelled);
-                if talk.attempt("SELECT $1::text::jsonb IS NULL", &[&spelled])?.is_err() {
+                if queries.try_in_savepoint("SELECT $1::text::jsonb IS NULL", &[&spelled])?.is_err() {
                     return Ok(());
                 }
                 let sql = "SELECT run_pipeline_batch($1::text::jsonb, $2, $3, $4)";
-                let answer = talk.attempt(sql, &[&spelled, user, &job(which), dry_run])?;
+                let answer = queries.try_in_savepoint(sql, &[&spelled, user, &job(which), dry_run])?;
                 let codes = [
                     (records.is_none() || dry_run.is_none(), "22004"),
                     (!matches!(records, Some(Json::Array(_) | Json::Nested(..))), "22023"),
@@ -183,11 +184,13 @@ impl Call {
             }
             Call::StartSyncJob { source_app, external_ids, user } => {
                 let literal = external_ids.as_ref().map(|(_, literal)| literal);
-                let answer =
-                    talk.attempt("SELECT start_sync_job($1, $2::text::text[], $3)", &[source_app, &literal, user])?;
+                let answer = queries.try_in_savepoint(
+                    "SELECT start_sync_job($1, $2::text::text[], $3)",
+                    &[source_app, &literal, user],
+                )?;
                 let is_blank = source_app.as_deref().is_some_and(|name| name.chars().all(|c| c == ' '));
                 if !is_blank && source_app.as_deref().is_some_and(|name| name.trim().is_empty()) {
-                    // What else is a blank depends on the database's locale.
+                    // Whether other characters count as blank depends on the database's locale.
                     return Ok(());
                 }
                 let codes = [
@@ -202,7 +205,7 @@ impl Call {
                 Ok(())
             }
             Call::FinishSyncJob { job: which, error } => {
-                let answer = talk.attempt("SELECT finish_sync_job($1, $2)", &[&job(which), error])?;
+                let answer = queries.try_in_savepoint("SELECT finish_sync_job($1, $2)", &[&job(which), error])?;
                 let Some(answer) = value::<Value>(answer, &[(job(which).is_none_or(|job| job == NOBODY), "22023")])?
                 else {
                     return Ok(());
@@ -219,8 +222,9 @@ impl Call {
             }
             Call::Retry { source_app, user, limit } => {
                 let kept: i64 =
-                    talk.value("SELECT count(*) FROM import_failures WHERE user_id = $1", &[&user.or(subject)])?;
-                let answer = talk.attempt("SELECT retry_failed_imports($1, $2, $3)", &[source_app, user, limit])?;
+                    queries.value("SELECT count(*) FROM import_failures WHERE user_id = $1", &[&user.or(subject)])?;
+                let answer =
+                    queries.try_in_savepoint("SELECT retry_failed_imports($1, $2, $3)", &[source_app, user, limit])?;
                 let codes = [
                     (limit.is_none(), "22004"),
                     (limit.is_some_and(|limit| limit < 1) || user.or(subject).is_none(), "22023"),
@@ -228,21 +232,22 @@ impl Call {
                 let Some(batch) = value::<Value>(answer, &codes)? else { return Ok(()) };
                 require(has_batch_shape(&batch), || format!("{batch}"))?;
                 let is_all = source_app.is_some() || batch["total"] == kept.min(i64::from(limit.unwrap_or(0)));
-                require(is_all, || format!("{kept} are kept, and it gives {batch}"))
+                require(is_all, || format!("{kept} failures are kept, and the retry returns {batch}"))
             }
             Call::GetImportCounts { user } => {
-                let answer = talk.attempt("SELECT source_app, call_count FROM get_import_counts($1)", &[user])?;
+                let answer =
+                    queries.try_in_savepoint("SELECT source_app, call_count FROM get_import_counts($1)", &[user])?;
                 let codes = [
                     (user.or(subject).is_none(), "22023"),
                     (subject.is_some() && user.is_some_and(|user| user != ALICE), "42501"),
                 ];
                 let Some(rows) = rows(answer, &codes)? else { return Ok(()) };
                 let is_positive = rows.iter().all(|row| row.get::<_, i64>(1) > 0);
-                let knows = user.or(subject).is_some_and(|user| user == ALICE || user == BOB);
-                require(is_positive && (!knows || !rows.is_empty()), || format!("{} rows", rows.len()))
+                let has_recordings = user.or(subject).is_some_and(|user| user == ALICE || user == BOB);
+                require(is_positive && (!has_recordings || !rows.is_empty()), || format!("{} rows", rows.len()))
             }
             Call::EnsurePersonalBank { user } => {
-                let answer = talk.attempt("SELECT ensure_personal_bank($1)", &[user])?;
+                let answer = queries.try_in_savepoint("SELECT ensure_personal_bank($1)", &[user])?;
                 let codes = [
                     (user.or(subject).is_none(), "22023"),
                     (subject.is_some() && user.is_some_and(|user| user != ALICE), "42501"),
@@ -254,19 +259,19 @@ impl Call {
     }
 }
 
-/// Rows; none where an error is due that came, with one of the codes that are due.
-fn rows(answer: Answer, due: &[(bool, &str)]) -> Result<Option<Vec<postgres::Row>>, String> {
-    let due: Vec<&str> = due.iter().filter(|(is_due, _)| *is_due).map(|(_, code)| *code).collect();
+/// The rows of an answer. None: the call has raised one of the expected SQLSTATEs.
+fn rows(answer: Answer, errors: &[(bool, &str)]) -> Result<Option<Vec<postgres::Row>>, String> {
+    let expected: Vec<&str> = errors.iter().filter(|(is_expected, _)| *is_expected).map(|(_, code)| *code).collect();
     match answer {
-        Ok(rows) if due.is_empty() => Ok(Some(rows)),
-        Ok(rows) => Err(format!("it should raise {due:?}, and gives {} rows", rows.len())),
-        Err((code, _)) if is_sqlstate(&code) && due.contains(&code.as_str()) => Ok(None),
-        Err((code, message)) => Err(format!("it raises {code}: {message}, where {due:?} is due")),
+        Ok(rows) if expected.is_empty() => Ok(Some(rows)),
+        Ok(rows) => Err(format!("the call should raise {expected:?}, and returns {} rows", rows.len())),
+        Err((code, _)) if is_sqlstate(&code) && expected.contains(&code.as_str()) => Ok(None),
+        Err((code, message)) => Err(format!("the call raises {code}: {message}, not one of {expected:?}")),
     }
 }
 
-fn value<T: postgres::types::FromSqlOwned>(answer: Answer, due: &[(bool, &str)]) -> Result<Option<T>, String> {
-    match rows(answer, due)? {
+fn value<T: postgres::types::FromSqlOwned>(answer: Answer, errors: &[(bool, &str)]) -> Result<Option<T>, String> {
+    match rows(answer, errors)? {
         Some(rows) => rows[0].try_get(0).map(Some).map_err(|error| error.to_string()),
         None => Ok(None),
     }

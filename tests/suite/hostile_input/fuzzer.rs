@@ -1,7 +1,7 @@
-//! Runs made-up cases until one fails, and makes that one small.
+//! Runs random cases until a case fails, and makes the failing case small.
 //!
-//! CONNECTOR_PIPELINE_FUZZ_CASES is the number of cases, CONNECTOR_PIPELINE_FUZZ_SEED what they are made from: the same
-//! seed gives the same cases. Where neither is set, some thousand cases, the same each time.
+//! CONNECTOR_PIPELINE_FUZZ_CASES is the number of cases, CONNECTOR_PIPELINE_FUZZ_SEED the seed of the random numbers:
+//! the same seed gives the same cases. The defaults are CASES and SEED.
 
 use std::env;
 use std::fmt::Debug;
@@ -22,13 +22,13 @@ pub fn run<T: Debug>(what: &str, strategy: &impl Strategy<Value = T>, check: imp
     let cases = cases();
     if let Err((reason, case)) = smallest_failure(cases, seed, strategy, check) {
         panic!(
-            "{what}: {reason}\n{case:#?}\nTo repeat: dev/fuzz --seed {seed} --cases {cases}\nMended, it becomes a test with a name of its own."
+            "{what}: {reason}\n{case:#?}\nTo repeat: dev/fuzz --seed {seed} --cases {cases}\nWhen you have fixed the fault, add this case as a test with a name."
         );
     }
     println!("{what}: {cases} cases from seed {seed}");
 }
 
-/// The first case that fails `check`, made as small as it goes.
+/// Returns the first case that fails `check`, made as small as possible.
 pub fn smallest_failure<T: Debug>(
     cases: u32,
     seed: u64,

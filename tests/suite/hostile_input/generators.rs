@@ -1,4 +1,4 @@
-//! What the fuzzer makes up: JSON of every kind, records that are nearly good, and arguments of the other functions.
+//! Generates random JSON, records that are nearly valid, and arguments of the other functions.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,8 +8,9 @@ use proptest::string::string_regex;
 use super::json::{Json, Text, Unit};
 use crate::support::*;
 
-/// A user without a bank, and one that is no user.
+/// A user without a bank.
 pub const NEWCOMER: Uuid = Uuid::from_u128(0xCAFE);
+/// An id without a user.
 pub const NOBODY: Uuid = Uuid::from_u128(0xDEAD);
 /// A business bank with a vault, of which Alice is a member.
 pub const BANK: Uuid = Uuid::from_u128(0xBA);
@@ -57,7 +58,7 @@ fn unit() -> impl Strategy<Value = Unit> {
     ]
 }
 
-/// A character beyond the first plane, as two escapes.
+/// A character outside of the Basic Multilingual Plane, as two escapes.
 fn pair() -> impl Strategy<Value = [Unit; 2]> {
     (0xD800_u16..0xDC00, 0xDC00_u16..0xE000).prop_map(|(high, low)| [Unit::Escaped(high), Unit::Escaped(low)])
 }
@@ -73,7 +74,7 @@ pub fn text() -> impl Strategy<Value = Text> {
     ]
 }
 
-/// Text of about as many bytes as a limit has.
+/// Text with a length in bytes near a limit.
 fn text_about(limit: usize) -> impl Strategy<Value = Text> {
     (select(&['x', '€'][..]), 0_usize..8)
         .prop_map(move |(c, more)| Text(vec![Unit::Run(c, (limit + 4 - more) / c.len_utf8())]))
@@ -132,7 +133,7 @@ pub fn anything() -> impl Strategy<Value = Json> {
     })
 }
 
-/// jsonb refuses what is some thousand levels deep.
+/// Nesting depths below and above the limit of jsonb, which is some thousand levels.
 fn depth() -> impl Strategy<Value = usize> {
     prop_oneof![20 => 1_usize..200, 1 => 200_usize..8000]
 }
@@ -174,7 +175,7 @@ fn timestamp() -> impl Strategy<Value = Json> {
     prop_oneof![1 => select(&SPECIAL[..]).prop_map(str::to_owned), 4 => made].prop_map(|text| Json::text(&text))
 }
 
-/// A uuid in one of the notations that PostgreSQL takes, or nearly.
+/// A uuid in a notation that PostgreSQL accepts, or an invalid one.
 fn uuid() -> impl Strategy<Value = Json> {
     let which = select(&[ALICE, ALICE, BOB, NEWCOMER, NOBODY, BANK, BANK, VAULT, VAULT][..]);
     let canonical = which.clone().prop_map(|uuid| uuid.to_string());
@@ -196,8 +197,8 @@ fn uuid() -> impl Strategy<Value = Json> {
     prop_oneof![6 => canonical, 3 => grouped, 1 => broken, 1 => urn].prop_map(|text| Json::text(&text))
 }
 
-/// A value that the key may well have, or just not.
-fn fitting(key: &'static str) -> BoxedStrategy<Json> {
+/// A value of about the type of a key, valid or not.
+fn value_of(key: &'static str) -> BoxedStrategy<Json> {
     let few = select(&["a", "b", "1", "a ", "A"][..]).prop_map(Json::text);
     match key {
         "external_id" => prop_oneof![
@@ -231,12 +232,12 @@ fn fitting(key: &'static str) -> BoxedStrategy<Json> {
     }
 }
 
-/// A known key, spelled plainly or not, or one that nobody knows.
+/// A key with a value: a known key, plain or escaped, or an unknown key.
 fn field() -> impl Strategy<Value = (Text, Json)> {
     let known = || select([&REQUIRED[..], &OPTIONAL[..]].concat());
     let escaped = |key: &str| Text(key.encode_utf16().map(Unit::Escaped).collect());
     prop_oneof![
-        10 => known().prop_flat_map(|key| fitting(key).prop_map(move |value| (Text::plain(key), value))),
+        10 => known().prop_flat_map(|key| value_of(key).prop_map(move |value| (Text::plain(key), value))),
         4 => (known(), anything()).prop_map(|(key, value)| (Text::plain(key), value)),
         1 => (known(), anything()).prop_map(move |(key, value)| (escaped(key), value)),
         1 => known().prop_flat_map(|key| any::<bool>().prop_map(move |before| {
@@ -246,10 +247,10 @@ fn field() -> impl Strategy<Value = (Text, Json)> {
     ]
 }
 
-/// A record: good but for what some more fields, before or after, make of it.
+/// A record that is valid except for some additional fields before or after its own.
 pub fn record() -> impl Strategy<Value = Json> {
     let base = (
-        fitting("external_id"),
+        value_of("external_id"),
         select(&["fathom", "zoom"][..]),
         proptest::option::weighted(0.03, select(&REQUIRED[..])),
     );
@@ -277,7 +278,7 @@ pub fn user() -> impl Strategy<Value = Option<Uuid>> {
     select(&[Some(ALICE), Some(ALICE), Some(ALICE), Some(BOB), Some(NEWCOMER), Some(NOBODY), None][..])
 }
 
-/// A text argument: PostgreSQL's protocol carries no NUL.
+/// A text argument, without NUL, which PostgreSQL's protocol can't carry.
 pub fn argument() -> impl Strategy<Value = Option<String>> {
     let text = prop_oneof![2 => Just("fathom".to_owned()), 1 => Just("known".to_owned()), 3 => text().prop_map(|text| {
         text.meaning().unwrap_or_default()
@@ -285,7 +286,7 @@ pub fn argument() -> impl Strategy<Value = Option<String>> {
     proptest::option::weighted(0.9, text)
 }
 
-/// Texts, and the array literal that holds them: of one dimension, or of two, counted from 1 or not.
+/// Texts with an array literal of them, of one or two dimensions and any lower bound.
 pub fn text_array() -> impl Strategy<Value = (Vec<Option<String>>, String)> {
     (vec(argument(), 0..5), 0_u8..4).prop_map(|(texts, form)| {
         let quote = |text: &String| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));

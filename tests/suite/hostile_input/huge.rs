@@ -1,4 +1,4 @@
-//! A record that is as big as they come, and a batch of many.
+//! Measures the memory for a record of 100 MB and batches of 50 MB.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::support::*;
 
 const MEGABYTE: usize = 1024 * 1024;
 
-/// The answer to a query, by a session of its own, and how many MB its backend took for it at the most.
+/// Runs a query in a new session; returns its answer and additional peak memory in MB.
 fn peak(db: &Database, sql: &str, params: Params) -> (Value, i32) {
     let mut owner = db.table_owner();
     let pid: i32 = owner.value("SELECT pg_backend_pid()", &[]);
@@ -44,8 +44,10 @@ fn a_record_of_100_mb_is_imported_with_memory_for_a_few_copies() {
     assert!(of_single - of_jsonb < 500, "{of_single} MB, where jsonb alone takes {of_jsonb} MB");
 }
 
-/// Leaves a batch of 1,000 records with 50 kB in that part, which have `more` besides, in a table.
-fn give_batch_of_50_mb(db: &Database, part: &str, more: Value) {
+/// Stores a batch of 1,000 records with 50 kB each in the key `part`.
+///
+/// The batch is in the table given, and each record also has the keys of `more`.
+fn store_batch_of_50_mb(db: &Database, part: &str, more: Value) {
     db.table_owner().run(&format!(
         "DROP TABLE IF EXISTS given;
          CREATE TABLE given AS
@@ -66,10 +68,10 @@ const IMPORTING: &str = "SELECT run_pipeline_batch(records, $1) - 'results' FROM
 const RETRYING: &str = "SELECT retry_failed_imports(NULL, $1, 1000) - 'results'";
 
 #[test]
-fn a_batch_of_50_mb_takes_little_more_memory_than_to_read_it() {
+fn a_batch_of_50_mb_takes_little_more_memory_than_reading_it() {
     let db = Database::new();
     for part in ["full_transcript", "summary", "source_metadata", "audio_url", "global_tags"] {
-        give_batch_of_50_mb(&db, part, json!({}));
+        store_batch_of_50_mb(&db, part, json!({}));
         let (_, of_reading) = peak(&db, READING, &[]);
         let (result, of_batch) = peak(&db, IMPORTING, &[&ALICE]);
         println!(
@@ -81,9 +83,9 @@ fn a_batch_of_50_mb_takes_little_more_memory_than_to_read_it() {
 }
 
 #[test]
-fn so_does_one_that_fails_and_its_retry() {
+fn a_failing_batch_of_50_mb_and_its_retry_take_little_more_memory_than_reading_it() {
     let db = Database::new();
-    give_batch_of_50_mb(&db, "full_transcript", json!({"bank_id": Uuid::from_u128(0xF0)}));
+    store_batch_of_50_mb(&db, "full_transcript", json!({"bank_id": Uuid::from_u128(0xF0)}));
     let (_, of_reading) = peak(&db, READING, &[]);
     for (what, sql) in [("run_pipeline_batch", IMPORTING), ("retry_failed_imports", RETRYING)] {
         let (result, peak) = peak(&db, sql, &[&ALICE]);

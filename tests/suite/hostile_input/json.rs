@@ -1,19 +1,19 @@
-//! JSON as a text spells it, and what that text means: worked out here from the spelling, without PostgreSQL or serde.
+//! Represents JSON by its spelling, and computes its meaning without PostgreSQL or serde.
 
 use std::fmt;
 
-/// A JSON value with its spelling. Always good JSON, though not always one that jsonb takes.
+/// A JSON value with its spelling: always valid JSON, but not always accepted by jsonb.
 #[derive(Clone)]
 pub enum Json {
     Null,
     Bool(bool),
-    /// As it is written.
+    /// The digits as spelled.
     Number(String),
     Text(Text),
     Array(Vec<Json>),
-    /// Keys may come twice: the last counts.
+    /// Keys may repeat: the last value counts.
     Object(Vec<(Text, Json)>),
-    /// So many arrays around a value.
+    /// A value within a number of nested arrays.
     Nested(usize, Box<Json>),
 }
 
@@ -24,7 +24,7 @@ pub struct Text(pub Vec<Unit>);
 #[derive(Clone, Copy, Debug)]
 pub enum Unit {
     Plain(char),
-    /// `\uXXXX`: half of a character, it may be.
+    /// `\uXXXX`, possibly half of a surrogate pair.
     Escaped(u16),
     Run(char, usize),
 }
@@ -70,15 +70,15 @@ impl Json {
         }
     }
 
-    /// Whether jsonb can hold its strings: none has a NUL or half a character.
-    pub fn has_good_strings(&self) -> bool {
+    /// Whether jsonb accepts all strings: none has a NUL or half of a surrogate pair.
+    pub fn has_valid_strings(&self) -> bool {
         match self {
             Json::Text(text) => text.meaning().is_some(),
-            Json::Array(elements) => elements.iter().all(Json::has_good_strings),
+            Json::Array(elements) => elements.iter().all(Json::has_valid_strings),
             Json::Object(fields) => {
-                fields.iter().all(|(key, value)| key.meaning().is_some() && value.has_good_strings())
+                fields.iter().all(|(key, value)| key.meaning().is_some() && value.has_valid_strings())
             }
-            Json::Nested(_, inner) => inner.has_good_strings(),
+            Json::Nested(_, inner) => inner.has_valid_strings(),
             Json::Null | Json::Bool(_) | Json::Number(_) => true,
         }
     }
@@ -108,7 +108,9 @@ impl Text {
         to.push('"');
     }
 
-    /// The string that is meant. None: jsonb takes neither NUL nor half a character.
+    /// The decoded string.
+    ///
+    /// None: the text has a NUL or half of a surrogate pair, which jsonb refuses.
     pub fn meaning(&self) -> Option<String> {
         let mut meaning = String::new();
         let mut halves = Vec::new();
@@ -135,7 +137,9 @@ impl Text {
     }
 }
 
-/// The digits of a number that is an integer as numeric has it: `1e2` is 100, `1.0` is none. By moving the point.
+/// The digits of a number that PostgreSQL's numeric shows as an integer.
+///
+/// `1e2` gives 100; `1.0` gives None, because numeric keeps the decimal digit.
 pub fn integer(number: &str) -> Option<String> {
     let (sign, digits) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
@@ -148,7 +152,7 @@ pub fn integer(number: &str) -> Option<String> {
     }
 }
 
-/// Enough of it to understand a failure by.
+/// Shows the first 1,500 characters of the spelling.
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const ENOUGH: usize = 1500;

@@ -1,4 +1,4 @@
-//! What a record's text means, and what has to become of it: the contract's section 2 once more, without the extension.
+//! Interprets records by the contract, independently of the extension's own validation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,12 @@ use super::generators::{OPTIONAL, REQUIRED};
 use super::json::{Json, integer};
 use crate::support::*;
 
-/// A record as it has to be understood.
+/// The values of a record, as the pipeline must read them.
 #[derive(Default)]
 pub struct Meaning {
-    /// Keys whose value is not what the contract wants.
+    /// Keys that are missing or have an invalid value.
     pub faults: BTreeSet<&'static str>,
-    /// Keys that the contract doesn't know.
+    /// Keys that the contract does not list.
     pub ignored: BTreeSet<String>,
     pub is_object: bool,
     pub external_id: Option<String>,
@@ -21,19 +21,19 @@ pub struct Meaning {
     pub times: BTreeMap<&'static str, i128>,
     pub duration: Option<i32>,
     pub uuids: BTreeMap<&'static str, Uuid>,
-    /// As it is spelled.
+    /// The JSON text as spelled.
     pub source_metadata: Option<String>,
     pub global_tags: Option<Vec<String>>,
 }
 
 impl Meaning {
-    /// Of a record whose strings are good.
+    /// Interprets a record whose strings are valid.
     pub fn of(record: &Json) -> Self {
         let mut meaning = Self::default();
         let Json::Object(fields) = record else { return meaning };
         meaning.is_object = true;
         let given: BTreeMap<String, &Json> =
-            fields.iter().map(|(key, value)| (key.meaning().expect("good strings"), value)).collect();
+            fields.iter().map(|(key, value)| (key.meaning().expect("valid strings"), value)).collect();
         for (key, value) in &given {
             match REQUIRED.iter().chain(&OPTIONAL).find(|known| *known == key) {
                 Some(_) if OPTIONAL.contains(&key.as_str()) && matches!(value, Json::Null) => {}
@@ -81,7 +81,7 @@ impl Meaning {
             "global_tags" => match value {
                 Json::Array(elements) => self.global_tags = Some(elements.iter().map(string).collect::<Option<_>>()?),
                 Json::Nested(1, element) => self.global_tags = Some(vec![string(element)?]),
-                // An array in an array is not a string.
+                // In a deeper nesting the elements are arrays, not strings.
                 _ => return None,
             },
             _ => {
@@ -103,7 +103,9 @@ fn part_of_key(text: String, longest: usize) -> Option<String> {
     (text.len() <= longest && !text.chars().all(char::is_whitespace)).then_some(text)
 }
 
-/// PostgreSQL's notations: 32 digits, a hyphen after any four of them, all of it in braces or not.
+/// Parses a uuid in PostgreSQL's notations.
+///
+/// These have 32 digits, a hyphen after any group of four, and optional braces around the whole.
 fn uuid(text: &str) -> Option<Uuid> {
     let inner = text.strip_prefix('{').map_or(Some(text), |rest| rest.strip_suffix('}'))?;
     let mut digits = String::new();
@@ -117,7 +119,7 @@ fn uuid(text: &str) -> Option<Uuid> {
     (digits.len() == 32).then(|| Uuid::from_u128(u128::from_str_radix(&digits, 16).expect("32 digits")))
 }
 
-/// RFC 3339, of which section 5.6 allows a space for the T.
+/// Parses an RFC 3339 timestamp; section 5.6 allows a space instead of the T.
 fn picoseconds(text: &str) -> Option<i128> {
     const IN_SECOND: i128 = 1_000_000_000_000;
     let number = |from: usize, to: usize, least: i128, most: i128| {
@@ -152,7 +154,7 @@ fn picoseconds(text: &str) -> Option<i128> {
         _ => return None,
     };
     let fraction = format!("{:0<12.12}", fraction.unwrap_or("")).parse::<i128>().ok()?;
-    // Days before the year, then before the month.
+    // Adds the days of the years before, then of the months before.
     let leap_days = if year == 0 { 0 } else { (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 + 1 };
     let days = year * 365 + leap_days + (1..month).map(days_of).sum::<i128>() + day - 1 - 719_528;
     let seconds = ((days * 24 + hour) * 60 + minute - ahead) * 60 + second;

@@ -1,4 +1,4 @@
-//! Records and arguments that nobody would send in good faith: made up, not written down.
+//! Tests the pipeline with randomly generated records and arguments.
 
 mod arguments;
 mod fuzzer;
@@ -19,10 +19,10 @@ use serde_json::Value;
 use crate::support::*;
 use generators::{BANK, NEWCOMER, VAULT};
 
-/// Rows, or the SQLSTATE and message of a refusal.
+/// Rows, or the SQLSTATE and message of an error.
 type Answer = Result<Vec<postgres::Row>, (String, String)>;
 
-/// Who calls.
+/// The caller of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
     /// The owner of the tables, without a JWT.
@@ -31,7 +31,7 @@ enum Caller {
     Alice,
 }
 
-/// A database, and a connection of each caller that is kept for all cases.
+/// A database with one connection per caller, used for all cases.
 struct World {
     db: Database,
     owner: RefCell<Option<Connection>>,
@@ -60,20 +60,22 @@ impl World {
         Self { db, owner: RefCell::default(), alice: RefCell::default() }
     }
 
-    /// Lets `check` talk to the server in a transaction that is rolled back. A connection that is lost fails the case;
-    /// the next case has a new one, so that a case that takes the server down can be made smaller.
+    /// Runs `check` in a transaction that is rolled back.
+    ///
+    /// A lost connection fails the case. The next case gets a new connection, so that a case that crashes the server
+    /// can be made smaller.
     fn in_transaction(
         &self,
         caller: Caller,
-        check: impl FnOnce(&mut Talk) -> Result<(), String>,
+        check: impl FnOnce(&mut Queries) -> Result<(), String>,
     ) -> Result<(), String> {
         let mut place = match caller {
             Caller::Owner => self.owner.borrow_mut(),
             Caller::Alice => self.alice.borrow_mut(),
         };
         let connection = place.get_or_insert_with(|| self.connect(caller));
-        let mut talk = Talk { session: &mut connection.session };
-        let verdict = talk.run("BEGIN").and_then(|()| check(&mut talk));
+        let mut queries = Queries { session: &mut connection.session };
+        let verdict = queries.run("BEGIN").and_then(|()| check(&mut queries));
         if connection.session.client.batch_execute("ROLLBACK").is_err() {
             *place = None;
             return Err(format!("the connection was lost: {}", verdict.err().unwrap_or_default()));
@@ -82,7 +84,7 @@ impl World {
     }
 
     fn connect(&self, caller: Caller) -> Connection {
-        // After a crash the server recovers first.
+        // After a crash the server refuses connections until recovery has ended.
         while self.db.config("app_owner").connect(NoTls).is_err() {
             thread::sleep(Duration::from_millis(100));
         }
@@ -94,7 +96,7 @@ impl World {
         Connection { session, pid }
     }
 
-    /// What each backend has of its own (kB), of which PostgreSQL's shared buffers are no part.
+    /// The memory of each backend in kB, without PostgreSQL's shared buffers.
     fn memory(&self) -> Vec<i32> {
         let memory = "SELECT substring(pg_read_file('/proc/' || $1::int || '/status') FROM 'RssAnon:\\s+(\\d+)')::int";
         let mut superuser = self.db.superuser();
@@ -103,17 +105,17 @@ impl World {
     }
 }
 
-/// Statements that may fail: a refusal is an answer too.
-struct Talk<'a> {
+/// Runs statements in a session and returns errors of the database as values.
+struct Queries<'a> {
     session: &'a mut Session,
 }
 
-impl Talk<'_> {
-    fn ask(&mut self, sql: &str, params: Params) -> Result<Answer, String> {
+impl Queries<'_> {
+    fn try_query(&mut self, sql: &str, params: Params) -> Result<Answer, String> {
         match self.session.client.query(sql, params) {
             Ok(rows) => Ok(Ok(rows)),
             Err(error) => match error.as_db_error() {
-                Some(refusal) => Ok(Err((refusal.code().code().to_owned(), refusal.message().to_owned()))),
+                Some(error) => Ok(Err((error.code().code().to_owned(), error.message().to_owned()))),
                 None => Err(format!("{sql}: {error}")),
             },
         }
@@ -121,7 +123,7 @@ impl Talk<'_> {
 
     /// The first column of the only row.
     fn value<T: FromSqlOwned>(&mut self, sql: &str, params: Params) -> Result<T, String> {
-        match self.ask(sql, params)? {
+        match self.try_query(sql, params)? {
             Ok(rows) if rows.len() == 1 => rows[0].try_get(0).map_err(|error| format!("{sql}: {error}")),
             Ok(rows) => Err(format!("{sql} gives {} rows", rows.len())),
             Err((code, message)) => Err(format!("{sql} raises {code}: {message}")),
@@ -132,11 +134,11 @@ impl Talk<'_> {
         self.session.client.batch_execute(sql).map_err(|error| format!("{sql}: {error:?}"))
     }
 
-    /// The answer of a statement that may fail and leaves the transaction usable.
-    fn attempt(&mut self, sql: &str, params: Params) -> Result<Answer, String> {
-        self.run("SAVEPOINT attempt")?;
-        let answer = self.ask(sql, params)?;
-        self.run(if answer.is_ok() { "RELEASE attempt" } else { "ROLLBACK TO attempt; RELEASE attempt" })?;
+    /// Runs a statement in a savepoint, so that its error leaves the transaction usable.
+    fn try_in_savepoint(&mut self, sql: &str, params: Params) -> Result<Answer, String> {
+        self.run("SAVEPOINT try")?;
+        let answer = self.try_query(sql, params)?;
+        self.run(if answer.is_ok() { "RELEASE try" } else { "ROLLBACK TO try; RELEASE try" })?;
         Ok(answer)
     }
 }
@@ -145,7 +147,7 @@ fn require(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-/// Whether a pipeline result has a shape that the contract names, keys and types.
+/// Whether a pipeline result has the keys and types of the contract.
 fn has_result_shape(result: &Value, of_batch: bool) -> bool {
     let Some(fields) = result.as_object() else { return false };
     let text = |key: &str| fields.get(key).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()));
@@ -175,7 +177,7 @@ fn is_sqlstate(code: &str) -> bool {
     code.len() == 5 && code.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
 }
 
-/// Whether a batch result has the contract's shape and adds up.
+/// Whether a batch result has the keys and types of the contract, and correct counts.
 fn has_batch_shape(batch: &Value) -> bool {
     let count = |key: &str| batch[key].as_u64().unwrap_or(u64::MAX / 8);
     let Some(results) = batch["results"].as_array() else { return false };

@@ -1,4 +1,4 @@
-//! Whatever the records are: each gets a result, and what the result says is so.
+//! Tests that each random record gets a result with which the tables agree.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::generators::{self, BANK, NEWCOMER, VAULT};
 use super::json::Json;
 use super::meaning::Meaning;
-use super::{Caller, Talk, World, fuzzer, has_batch_shape, has_result_shape, require};
+use super::{Caller, Queries, World, fuzzer, has_batch_shape, has_result_shape, require};
 use crate::support::*;
 
 /// Records for one owner by one caller.
@@ -27,10 +27,10 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 #[test]
-fn every_record_gets_a_result_that_is_true() {
+fn every_random_record_gets_a_result_that_the_tables_confirm() {
     let world = World::new();
     let check = |case: &Case| world.check(case);
-    // The first calls fill caches.
+    // The first calls fill caches and would count as growth of memory.
     let warm = fuzzer::smallest_failure(200, 0, &case(), check);
     assert!(warm.is_ok(), "{warm:#?}");
     let before = world.memory();
@@ -41,13 +41,13 @@ fn every_record_gets_a_result_that_is_true() {
     assert!(before.len() == 2 && grown < Some(32 * 1024), "memory grew from {before:?} kB to {after:?} kB");
 }
 
-/// The fuzzer has to find these, and to make them small: else it would find nothing else either.
+/// Runs the fuzzer on pipelines with a known fault, to show that faults are found.
 #[test]
-fn the_fuzzer_finds_what_is_wrong_with_other_pipelines() {
+fn the_fuzzer_finds_each_planted_fault_and_makes_its_case_small() {
     let (record, result) = ("p_record", "genuine(p_record, p_user_id)");
     let pipelines = [
         (
-            "an id goes through a float",
+            "an id is converted to a float",
             "CASE WHEN jsonb_typeof(p_record -> 'external_id') = 'number' AND p_record ->> 'external_id' !~ '[.]'
                     AND abs((p_record ->> 'external_id')::numeric) < 1e300
                 THEN jsonb_set(p_record, '{external_id}', to_jsonb((p_record ->> 'external_id')::float8)) ELSE p_record END",
@@ -60,10 +60,10 @@ fn the_fuzzer_finds_what_is_wrong_with_other_pipelines() {
             result,
             "",
         ),
-        ("a fault is told without its key", record, "replace(genuine(p_record, p_user_id)::text, 'duration ', 'it ')::jsonb", "duration"),
+        ("an error does not name the invalid key", record, "replace(genuine(p_record, p_user_id)::text, 'duration ', 'it ')::jsonb", "duration"),
         ("a code is missing", record, "genuine(p_record, p_user_id) - 'code'", "shape"),
         (
-            "a failed record is called a duplicate",
+            "a failed record is returned as a duplicate",
             record,
             r#"CASE WHEN genuine(p_record, p_user_id) ? 'error' THEN '{"success": false, "skipped": true}' ELSE genuine(p_record, p_user_id) END"#,
             "",
@@ -93,45 +93,45 @@ impl World {
         let mut records = Vec::new();
         for record in &case.records {
             let spelled = record.spelled();
-            let mut is_taken = true;
-            self.in_transaction(case.caller, |talk| {
-                is_taken = is_taken_by_jsonb(talk, record, &spelled)?;
+            let mut is_accepted = true;
+            self.in_transaction(case.caller, |queries| {
+                is_accepted = is_accepted_by_jsonb(queries, record, &spelled)?;
                 Ok(())
             })?;
-            if is_taken {
+            if is_accepted {
                 records.push((Meaning::of(record), spelled));
             }
         }
         let mut singles = Vec::new();
-        self.in_transaction(case.caller, |talk| {
+        self.in_transaction(case.caller, |queries| {
             let mut seen = BTreeMap::new();
             for (meaning, spelled) in &records {
-                let result: Value = talk.value(IMPORT, &[spelled, &case.p_user_id])?;
-                case.check(talk, meaning, &result, &mut seen).map_err(|fault| format!("{fault}: {result}"))?;
+                let result: Value = queries.value(IMPORT, &[spelled, &case.p_user_id])?;
+                case.check(queries, meaning, &result, &mut seen).map_err(|fault| format!("{fault}: {result}"))?;
                 singles.push(result);
             }
             Ok(())
         })?;
-        self.in_transaction(case.caller, |talk| {
+        self.in_transaction(case.caller, |queries| {
             let spelled: Vec<&str> = records.iter().map(|(_, spelled)| spelled.as_str()).collect();
-            case.check_batch(talk, &records, &format!("[{}]", spelled.join(",")), &singles)
+            case.check_batch(queries, &records, &format!("[{}]", spelled.join(",")), &singles)
         })
     }
 }
 
-/// What jsonb itself refuses never gets to the pipeline.
-fn is_taken_by_jsonb(talk: &mut Talk, record: &Json, spelled: &String) -> Result<bool, String> {
-    match talk.ask("SELECT $1::text::jsonb IS NULL", &[spelled])? {
-        Ok(_) if record.has_good_strings() => Ok(true),
-        Ok(_) => Err("jsonb takes a string that is none".to_owned()),
-        // Half a character, NUL, a number that is too big, nesting that is too deep.
+/// Whether jsonb accepts a record; other records never reach the pipeline.
+fn is_accepted_by_jsonb(queries: &mut Queries, record: &Json, spelled: &String) -> Result<bool, String> {
+    match queries.try_query("SELECT $1::text::jsonb IS NULL", &[spelled])? {
+        Ok(_) if record.has_valid_strings() => Ok(true),
+        Ok(_) => Err("jsonb accepts an invalid string".to_owned()),
+        // Half of a surrogate pair, a NUL, a number out of range, or nesting that is too deep.
         Err((code, _)) if ["22P02", "22P05", "22003", "54001"].contains(&code.as_str()) => Ok(false),
         Err((code, message)) => Err(format!("jsonb refuses with {code}: {message}")),
     }
 }
 
 impl Case {
-    /// The owner that a record has to be imported for, or the SQLSTATE of its failure and a word of the error.
+    /// The expected owner of a record, or the SQLSTATE and a word of the error.
     fn owner(&self, meaning: &Meaning) -> Result<Uuid, (&'static str, &'static str)> {
         let own = meaning.uuids.get("owner_user_id").copied();
         let subject = (self.caller == Caller::Alice).then_some(ALICE);
@@ -142,8 +142,10 @@ impl Case {
         if subject.is_some_and(|subject| subject != owner) { Err(("42501", "its own user")) } else { Ok(owner) }
     }
 
-    /// What has to become of a record whose key is not in yet.
-    fn fate(&self, meaning: &Meaning) -> Result<Uuid, (&'static str, &'static str)> {
+    /// The expected owner of a record with a new key, or the expected error.
+    ///
+    /// The error is a SQLSTATE and a word of the message.
+    fn expected_outcome(&self, meaning: &Meaning) -> Result<Uuid, (&'static str, &'static str)> {
         if !meaning.is_object {
             return Err(("22023", "must be an object"));
         } else if !meaning.faults.is_empty() {
@@ -160,32 +162,34 @@ impl Case {
 
     fn check(
         &self,
-        talk: &mut Talk,
+        queries: &mut Queries,
         meaning: &Meaning,
         result: &Value,
         seen: &mut BTreeMap<(Uuid, String, String), String>,
     ) -> Result<(), String> {
-        require(has_result_shape(result, false), || "the result has no shape of the contract's".to_owned())?;
+        require(has_result_shape(result, false), || "the result does not have the shape of the contract".to_owned())?;
         let ignored: Vec<&str> =
             result["ignoredFields"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let is_told =
+        let are_listed =
             ignored.len() == meaning.ignored.len() && ignored.iter().all(|key| meaning.ignored.contains(*key));
-        require(is_told, || format!("ignoredFields should be {:?}", meaning.ignored))?;
+        require(are_listed, || format!("ignoredFields should be {:?}", meaning.ignored))?;
 
         let key = self.owner(meaning).ok().zip(meaning.source_app.clone()).zip(meaning.external_id.clone());
         let key = key.map(|((owner, source_app), external_id)| (owner, source_app, external_id));
-        let is_good = meaning.is_object && meaning.faults.is_empty();
-        if let Some(known) = key.as_ref().filter(|_| is_good).and_then(|key| seen.get(key)) {
+        let is_valid = meaning.is_object && meaning.faults.is_empty();
+        if let Some(known) = key.as_ref().filter(|_| is_valid).and_then(|key| seen.get(key)) {
             return require(result["recordingId"] == **known && result["skipped"] == true, || {
                 format!("should be a duplicate of {known}")
             });
         }
-        if let Some((ALICE | BOB, source_app, external_id)) = key.as_ref().filter(|_| is_good)
+        if let Some((ALICE | BOB, source_app, external_id)) = key.as_ref().filter(|_| is_valid)
             && (source_app.as_str(), external_id.as_str()) == ("fathom", "known")
         {
-            return require(result["skipped"] == true, || "should be a duplicate of what was there".to_owned());
+            return require(result["skipped"] == true, || {
+                "should be a duplicate of the recording \"known\"".to_owned()
+            });
         }
-        match self.fate(meaning) {
+        match self.expected_outcome(meaning) {
             Err((code, word)) => {
                 let error = result["error"].as_str().unwrap_or_default();
                 require(result["code"] == code && error.contains(word), || {
@@ -199,7 +203,7 @@ impl Case {
                 let id = id.ok_or("should be imported")?;
                 seen.insert(key.expect("a good record has a key"), id.to_owned());
                 self.check_row(
-                    talk,
+                    queries,
                     meaning,
                     owner,
                     id.parse().expect("it has the shape of a uuid"),
@@ -209,10 +213,10 @@ impl Case {
         }
     }
 
-    /// A row for each success, and in it what the record says.
+    /// Checks that the recording exists and has the values of the record.
     fn check_row(
         &self,
-        talk: &mut Talk,
+        queries: &mut Queries,
         meaning: &Meaning,
         owner: Uuid,
         id: Uuid,
@@ -227,20 +231,20 @@ impl Case {
                 ARRAY(SELECT vault_id FROM vault_entries WHERE recording_id = recordings.id)
             FROM recordings WHERE id = $1";
         let external_id = meaning.external_id.as_deref();
-        let rows = talk
-            .ask(query, &[&id, &meaning.source_metadata, &external_id])?
+        let rows = queries
+            .try_query(query, &[&id, &meaning.source_metadata, &external_id])?
             .map_err(|(code, error)| format!("{code}: {error}"))?;
-        let [row] = &rows[..] else { return Err(format!("there are {} rows for it", rows.len())) };
-        let says = |column: usize, expected: Option<&str>, name: &str| {
+        let [row] = &rows[..] else { return Err(format!("there are {} rows with the recordingId", rows.len())) };
+        let require_text = |column: usize, expected: Option<&str>, name: &str| {
             let found: Option<String> = row.get(column);
             require(found.as_deref() == expected, || format!("the row's {name} is {found:?}, not {expected:?}"))
         };
-        says(3, external_id, "external_id")?;
-        says(2, meaning.source_app.as_deref(), "source_app")?;
+        require_text(3, external_id, "external_id")?;
+        require_text(2, meaning.source_app.as_deref(), "source_app")?;
         for (column, name) in
             [(7, "title"), (8, "full_transcript"), (9, "summary"), (10, "audio_url"), (11, "video_url")]
         {
-            says(column, meaning.texts.get(name).map(String::as_str), name)?;
+            require_text(column, meaning.texts.get(name).map(String::as_str), name)?;
         }
         require(row.get::<_, Uuid>(0) == owner, || "the row has another owner".to_owned())?;
         require(row.get::<_, Option<i32>>(4) == meaning.duration, || "the row has another duration".to_owned())?;
@@ -259,41 +263,45 @@ impl Case {
         let vaults: Vec<Uuid> = row.get(14);
         let wanted = meaning.uuids.get("vault_id");
         let in_business = row.get::<_, Uuid>(1) == BANK;
-        // The business bank has no personal vault, the personal bank no other than its personal one.
+        // The business bank has no personal vault; the personal bank has only its personal vault.
         let has_vault = if in_business { wanted == Some(&VAULT) } else { wanted.is_none() };
         require(in_business == (meaning.uuids.get("bank_id") == Some(&BANK)), || {
             "the row is in another bank".to_owned()
         })?;
-        require(vaults.len() == usize::from(has_vault), || format!("it has {} vault entries", vaults.len()))?;
+        require(vaults.len() == usize::from(has_vault), || {
+            format!("the recording has {} vault entries", vaults.len())
+        })?;
         require(warning.is_string() != has_vault, || format!("the warning is {warning}"))
     }
 
-    /// The batch says what single calls say; a dry run before it the same; and again, all that is in is skipped.
+    /// Compares a batch with single calls, with its dry run, and with a second run.
+    ///
+    /// The second run must skip all that the first has imported.
     fn check_batch(
         &self,
-        talk: &mut Talk,
+        queries: &mut Queries,
         records: &[(Meaning, String)],
         spelled: &str,
         singles: &[Value],
     ) -> Result<(), String> {
-        let mut run = |is_rehearsal: bool| talk.value::<Value>(BATCH, &[&spelled, &self.p_user_id, &is_rehearsal]);
-        // The array is a level deeper than the records, which may be one too many for jsonb.
+        let mut run = |is_dry_run: bool| queries.value::<Value>(BATCH, &[&spelled, &self.p_user_id, &is_dry_run]);
+        // The array nests the records one level deeper, which may exceed jsonb's limit.
         if spelled.contains(&"[".repeat(1000)) {
             return Ok(());
         }
-        let (rehearsed, batch, again) = (run(true)?, run(false)?, run(false)?);
+        let (dry, batch, again) = (run(true)?, run(false)?, run(false)?);
         for (name, result) in [("batch", &batch), ("second batch", &again)] {
             require(has_batch_shape(result), || {
-                format!("the {name}'s result has no shape of the contract's: {result}")
+                format!("the {name}'s result does not have the shape of the contract: {result}")
             })?;
         }
         let results = |batch: &Value| batch["results"].as_array().cloned().unwrap_or_default();
         let expected = comparable(singles);
         require(comparable(&results(&batch)) == expected, || {
-            format!("the batch gives {batch}, single calls {singles:?}")
+            format!("the batch returns {batch}, single calls {singles:?}")
         })?;
         let counts = |batch: &Value| ["total", "imported", "skipped", "failed"].map(|key| batch[key].clone());
-        require(counts(&rehearsed) == counts(&batch), || format!("the dry run gives {rehearsed}, the batch {batch}"))?;
+        require(counts(&dry) == counts(&batch), || format!("the dry run returns {dry}, the batch {batch}"))?;
         let is_in = |id: &Value| id.is_string() && results(&batch).iter().any(|result| result["recordingId"] == *id);
         for (((meaning, _), first), second) in records.iter().zip(results(&batch)).zip(results(&again)) {
             let external_id = meaning.external_id.as_deref();
@@ -302,7 +310,7 @@ impl Case {
             })?;
             let holds = match first["recordingId"].as_str() {
                 Some(id) => second["skipped"] == true && second["recordingId"] == id,
-                // It failed, or a later one of its key is in by now.
+                // The record failed, or a later record of its key has been imported.
                 None => {
                     second["error"] == first["error"] || (second["skipped"] == true && is_in(&second["recordingId"]))
                 }
@@ -313,12 +321,14 @@ impl Case {
     }
 }
 
-/// Results without what differs from run to run: new ids are numbered, and a newcomer's bank is not named.
+/// Removes from results the values that differ from run to run.
+///
+/// New ids become numbers, and warnings lose the id of a new bank.
 fn comparable(results: &[Value]) -> Vec<Value> {
     let mut ids: Vec<Value> = Vec::new();
     let without_differences = |result: &Value| {
         let mut result = result.clone();
-        let fields = result.as_object_mut().expect("it has a shape of the contract's");
+        let fields = result.as_object_mut().expect("the result is an object");
         fields.remove("index");
         fields.remove("externalId");
         if let Some(id) = fields.get_mut("recordingId") {

@@ -1,11 +1,13 @@
-//! Claims that name nobody: what is no user's JWT opens nothing, whatever it is.
+//! Tests that JWT claims without a valid user give no access.
 
 use serde_json::Value;
 
 use crate::support::*;
 
-/// Of `request.jwt.claims` and `request.jwt.claim.sub`, where they are set at all. ALICE stands for her id.
-const NOBODYS: [(Option<&str>, Option<&str>); 25] = [
+/// Values of `request.jwt.claims` and `request.jwt.claim.sub`, None if not set.
+///
+/// The id of that user replaces ALICE.
+const CLAIMS_WITHOUT_USER: [(Option<&str>, Option<&str>); 25] = [
     (None, None),
     (Some(""), None),
     (Some(" "), None),
@@ -33,7 +35,7 @@ const NOBODYS: [(Option<&str>, Option<&str>); 25] = [
     (Some(r#"{"role": "authenticated"}"#), Some("nobody")),
 ];
 
-fn set(session: &mut Session, claims: Option<&str>, legacy: Option<&str>) {
+fn set_claims(session: &mut Session, claims: Option<&str>, legacy: Option<&str>) {
     for (name, value) in [("request.jwt.claims", claims), ("request.jwt.claim.sub", legacy)] {
         if let Some(value) = value {
             let value = value.replace("ALICE", &ALICE.to_string());
@@ -45,13 +47,13 @@ fn set(session: &mut Session, claims: Option<&str>, legacy: Option<&str>) {
 fn with_claims(db: &Database, claims: Option<&str>, legacy: Option<&str>) -> Session {
     let mut session = db.login("authenticator");
     session.run("SET ROLE authenticated");
-    set(&mut session, claims, legacy);
+    set_claims(&mut session, claims, legacy);
     session
 }
 
-/// Nothing that is there is seen, nothing new comes in. The error tells of the claims, or of an owner that is missing.
+/// Checks that the session reads no row, imports nothing, and gets only expected errors.
 #[track_caller]
-fn assert_opens_nothing(session: &mut Session, claims: &str) {
+fn assert_no_access(session: &mut Session, claims: &str) {
     for call in [
         "SELECT run_pipeline($1)",
         "SELECT run_pipeline($1, $2)",
@@ -76,7 +78,7 @@ fn assert_opens_nothing(session: &mut Session, claims: &str) {
     ] {
         let params: [&(dyn postgres::types::ToSql + Sync); 1] = [&ALICE];
         let code = session.sqlstate(call, &params[..call.matches('$').count()]);
-        // 22P02: auth.uid() can't read the claims either.
+        // 22P02: auth.uid() can't parse the claims.
         assert!(["22023", "42501", "22P02"].contains(&code.as_str()), "{claims}: {call}: {code}");
     }
     let checked: Value = session.value("SELECT check_duplicate($1, 'fathom', 'there')", &[&ALICE]);
@@ -90,21 +92,21 @@ fn assert_opens_nothing(session: &mut Session, claims: &str) {
 }
 
 #[test]
-fn claims_that_name_no_user_open_nothing() {
+fn jwt_claims_that_name_no_user_read_nothing_and_import_nothing() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     assert_imported(&alice.import_own(&record("there")));
     alice.value::<Uuid>("SELECT start_sync_job('fathom')", &[]);
-    for (claims, legacy) in NOBODYS {
-        let told = format!("{claims:?} {legacy:?}");
-        assert_opens_nothing(&mut with_claims(&db, claims, legacy), &told);
+    for (claims, legacy) in CLAIMS_WITHOUT_USER {
+        let both = format!("{claims:?} {legacy:?}");
+        assert_no_access(&mut with_claims(&db, claims, legacy), &both);
     }
     let mut owner = db.table_owner();
     assert_eq!((owner.count("recordings"), owner.count("sync_jobs"), owner.count("banks")), (1, 1, 1));
 }
 
 #[test]
-fn claims_of_any_length_and_depth_are_an_error_at_most() {
+fn jwt_claims_of_any_length_and_depth_give_a_short_error() {
     let db = Database::new();
     let long = "x".repeat(10_000_000);
     let deep = |open: &str, close: &str| format!(r#"{{"sub": {}{}}}"#, open.repeat(100_000), close.repeat(100_000));
@@ -125,11 +127,11 @@ fn claims_of_any_length_and_depth_are_an_error_at_most() {
 }
 
 #[test]
-fn two_subjects_are_nobody() {
+fn jwt_claims_with_two_different_subjects_are_refused() {
     let db = Database::new();
     assert_imported(&db.authenticated(ALICE).import_own(&record("there")));
     let mut bob = db.authenticated(BOB);
-    set(&mut bob, None, Some("ALICE"));
+    set_claims(&mut bob, None, Some("ALICE"));
     assert_failed(&bob.import_own(&record("x")), "22023", "different subjects");
     for call in ["get_import_counts()", "get_import_counts($1)", "ensure_personal_bank()", "ensure_personal_bank($1)"] {
         let params: [&(dyn postgres::types::ToSql + Sync); 1] = [&ALICE];
@@ -139,7 +141,7 @@ fn two_subjects_are_nobody() {
 }
 
 #[test]
-fn the_role_in_the_claims_is_no_matter_to_us() {
+fn the_role_in_the_jwt_claims_gives_no_rights() {
     let db = Database::new();
     assert_imported(&db.authenticated(ALICE).import_own(&record("there")));
     let claims = json!({"role": "service_role", "sub": BOB, "owner_user_id": ALICE}).to_string();

@@ -1,4 +1,4 @@
-//! Which role may call which function and use which command on which table: all of them, tried one by one.
+//! Tries every function and every command on every table as each role.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,10 @@ fn session_of(db: &Database, role: &str) -> Session {
     }
 }
 
-/// Whether PostgreSQL lets a statement begin. What goes wrong later is no matter of rights, save for a policy's veto.
-fn may_begin(session: &mut Session, statement: &str) -> bool {
+/// Tries a statement and returns whether the privileges allow it.
+///
+/// Errors of other kinds come after the privilege check and count as allowed, also row-level security violations.
+fn has_privilege(session: &mut Session, statement: &str) -> bool {
     session.run("BEGIN");
     let result = session.client.batch_execute(statement);
     session.run("ROLLBACK");
@@ -27,9 +29,9 @@ fn may_begin(session: &mut Session, statement: &str) -> bool {
 }
 
 #[test]
-fn functions_are_called_by_those_they_are_for() {
+fn each_function_can_be_called_by_the_roles_in_functions_txt_only() {
     let db = Database::new();
-    // Each function that there is, with a NULL for each argument.
+    // Calls each existing function with NULL for each argument.
     let calls = "
         SELECT
             proname::text,
@@ -54,17 +56,17 @@ fn functions_are_called_by_those_they_are_for() {
     for role in ROLES {
         let mut session = session_of(&db, role);
         for (name, call) in &calls {
-            assert_eq!(may_begin(&mut session, call), allowed::may_call(role, name), "{role}: {call}");
+            assert_eq!(has_privilege(&mut session, call), allowed::may_call(role, name), "{role}: {call}");
         }
     }
     println!("tried {} calls", calls.len() * ROLES.len());
 }
 
 #[test]
-fn tables_take_the_commands_of_those_they_are_for() {
+fn each_table_accepts_the_commands_in_tables_txt_only() {
     let db = Database::new();
     let mut superuser = db.superuser();
-    // Where anybody can make a table, to refer to ours.
+    // In this schema every role can create a table with a foreign key to ours.
     superuser.run("CREATE SCHEMA anywhere; GRANT ALL ON SCHEMA anywhere TO PUBLIC");
     let columns: Vec<(String, String)> = superuser
         .query(
@@ -85,8 +87,8 @@ fn tables_take_the_commands_of_those_they_are_for() {
         let mut session = session_of(&db, role);
         let mut check = |statement: String, allowed: bool| {
             tried += 1;
-            if may_begin(&mut session, &statement) != allowed {
-                wrong.push(format!("{role} {} {statement}", if allowed { "has to be able to" } else { "could" }));
+            if has_privilege(&mut session, &statement) != allowed {
+                wrong.push(format!("{role} {} {statement}", if allowed { "must be allowed to" } else { "could" }));
             }
         };
         for table in &tables {

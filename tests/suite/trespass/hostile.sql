@@ -1,4 +1,4 @@
--- Everything that has a name in pg_catalog, once more, to raise when it is used.
+-- Creates a copy of every name in pg_catalog and of ours, which raises when used.
 CREATE SCHEMA hostile;
 GRANT USAGE ON SCHEMA hostile TO PUBLIC;
 
@@ -7,7 +7,7 @@ DECLARE
     twin record;
     body CONSTANT text := ' LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''hijacked''; END $f$';
 BEGIN
-    -- Aggregates too: as plain functions. What takes "any" takes anyelement here.
+    -- Aggregates become plain functions, and arguments of type "any" become anyelement.
     FOR twin IN
         SELECT DISTINCT
             proname,
@@ -42,7 +42,7 @@ BEGIN
         END;
     END LOOP;
 
-    -- Last: those above name types. A table has a type of its name.
+    -- Tables come last, because each table also creates a type of its name, which the statements above would find.
     FOR twin IN
         SELECT typname AS name
         FROM pg_type

@@ -1,4 +1,4 @@
-//! What nobody may: other people's rows, other roles' commands, other names in the place of ours.
+//! Tests that no role reads or changes others' rows, runs others' commands, or injects names.
 
 mod allowed;
 mod claims;

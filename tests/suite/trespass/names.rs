@@ -1,11 +1,13 @@
-//! Names in the place of ours: a schema, and temporary objects, with everything of PostgreSQL's and of our own again, and
-//! each of them raises when it is used.
+//! Tests our functions where a schema and temporary tables have copies of every name.
+//!
+//! Each copy of a function, operator, type or table raises or fails when used.
 
 use crate::support::*;
 use crate::tour;
 
-/// A schema with a function for each function of pg_catalog, an operator for each operator, a type for each type and a
-/// table for each relation; and with our own tables and functions.
+/// Creates schema hostile with a copy of each function, operator, type and relation.
+///
+/// The copies are of pg_catalog and of our own tables and functions.
 fn make_hostile_schema(db: &Database) {
     let mut superuser = db.superuser();
     superuser.run(include_str!("hostile.sql"));
@@ -13,12 +15,12 @@ fn make_hostile_schema(db: &Database) {
         let of_kind =
             format!("{kind} WHERE oid IN (SELECT objid FROM pg_depend WHERE refobjid = 'hostile'::regnamespace)");
         let made = superuser.count(&of_kind);
-        println!("in the way: {made} of {kind}");
+        println!("copies: {made} of {kind}");
         assert!(made > least, "{made} of {kind}");
     }
 }
 
-fn under_attack(mut session: Session) -> Session {
+fn with_hostile_names(mut session: Session) -> Session {
     session.run(include_str!("temporary.sql"));
     session.run("SET search_path = hostile, pg_catalog");
     session
@@ -28,18 +30,18 @@ fn under_attack(mut session: Session) -> Session {
 fn no_name_is_looked_up_by_the_callers_search_path() {
     let db = Database::new();
     make_hostile_schema(&db);
-    // It is in the way.
-    let mut session = under_attack(db.table_owner());
+    // The copies are found first.
+    let mut session = with_hostile_names(db.table_owner());
     for statement in
         ["SELECT now()", "SELECT 1 + 1", "SELECT 'a' || 'b'", "SELECT 'x'::text", "SELECT NULLIF('a', 'b')"]
     {
         session.error(statement, &[]);
     }
-    tour::call_everything_with(&db, "fathom", under_attack);
+    tour::call_everything_with(&db, "fathom", with_hostile_names);
 }
 
 #[test]
-fn the_owners_triggers_find_no_schema_of_a_strangers() {
+fn an_owners_trigger_searches_schema_extensions_only_if_a_superuser_owns_it() {
     let db = Database::new();
     db.superuser().run(&format!("GRANT CREATE ON DATABASE {} TO stranger", db.name()));
     db.login("stranger").run(
@@ -57,7 +59,7 @@ fn the_owners_triggers_find_no_schema_of_a_strangers() {
     let schema = alice.schema();
     alice.run(&format!("SET search_path = extensions, {schema}"));
     alice.value::<Uuid>("SELECT ensure_personal_bank()", &[]);
-    // One that a superuser has made is Supabase's place for extensions.
+    // A schema extensions that a superuser owns is trusted, because Supabase installs extensions in that schema.
     db.superuser().run("ALTER SCHEMA extensions OWNER TO postgres");
     let error = db.authenticated(BOB).error("SELECT ensure_personal_bank()", &[]);
     assert!(error.message().contains("trapped app_owner"), "{error:?}");

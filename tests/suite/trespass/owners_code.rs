@@ -1,9 +1,11 @@
-//! What the owner of the tables has run with them: it runs with that owner's rights, never with those of the superuser who
-//! installed the extension, nor with names that the caller has put in the way.
+//! Tests that definer functions run triggers, defaults and other table code as the table owner.
+//!
+//! Such code must never run with the rights of the superuser who installed the extension, nor find objects through the
+//! caller's search_path.
 
 use crate::support::*;
 
-/// What a role would do that has come by more rights than the tables' owner has.
+/// Statements that fail for the owner of the tables and succeed with more rights.
 const ATTEMPTS: &str = "ARRAY[
     'RESET ROLE', 'SET ROLE NONE', 'RESET SESSION AUTHORIZATION', 'SET SESSION AUTHORIZATION DEFAULT',
     format('SET ROLE %I', installer), format('SET SESSION AUTHORIZATION %I', installer),
@@ -11,7 +13,7 @@ const ATTEMPTS: &str = "ARRAY[
     'COPY (SELECT) TO PROGRAM ''true''', 'SET session_replication_role = replica'
 ]";
 
-/// A function that notes as whom it runs and what it could do, to be put into places of any kind.
+/// Creates functions that record their role and the statements of ATTEMPTS that succeeded.
 fn spy(owner: &mut Session) {
     let schema = owner.schema();
     owner.run(&format!(
@@ -42,7 +44,7 @@ fn spy(owner: &mut Session) {
     ));
 }
 
-/// The kinds of places from which PostgreSQL runs code when a bank is made and looked for.
+/// Each way to let PostgreSQL run code when a bank is created or looked up.
 const PLACES: [(&str, &str); 12] = [
     ("before row", "CREATE TRIGGER t1 BEFORE INSERT ON banks FOR EACH ROW EXECUTE FUNCTION trigger_spy('before row')"),
     ("after row", "CREATE TRIGGER t2 AFTER INSERT ON vaults FOR EACH ROW EXECUTE FUNCTION trigger_spy('after row')"),
@@ -72,17 +74,17 @@ const PLACES: [(&str, &str); 12] = [
     (
         "cast",
         "CREATE TYPE kind AS ENUM ('personal', 'business');
-         CREATE FUNCTION told(kind) RETURNS text LANGUAGE plpgsql AS
+         CREATE FUNCTION kind_to_text(kind) RETURNS text LANGUAGE plpgsql AS
              'BEGIN PERFORM @schema@.spy(''cast''); RETURN pg_catalog.format(''%s'', $1); END';
          ALTER TABLE banks DROP CONSTRAINT banks_type_check;
          ALTER TABLE banks ALTER COLUMN type DROP DEFAULT;
          ALTER TABLE banks ALTER COLUMN type TYPE kind USING type::kind;
-         CREATE CAST (kind AS text) WITH FUNCTION told(kind)",
+         CREATE CAST (kind AS text) WITH FUNCTION kind_to_text(kind)",
     ),
 ];
 
 #[test]
-fn code_of_any_kind_runs_as_the_owner_of_the_tables() {
+fn ensure_personal_bank_runs_table_code_of_any_kind_as_the_table_owner() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let schema = owner.schema();
@@ -101,7 +103,7 @@ fn code_of_any_kind_runs_as_the_owner_of_the_tables() {
     ];
     for (caller, user) in &mut callers {
         let ensure = "SELECT ensure_personal_bank($1)";
-        // Made, and then found.
+        // The first call creates the bank, the second finds the bank.
         let made: Uuid = caller.value(ensure, &[&*user]);
         assert_eq!(caller.value::<Uuid>(ensure, &[&*user]), made);
         for (place, _) in PLACES {
@@ -114,7 +116,7 @@ fn code_of_any_kind_runs_as_the_owner_of_the_tables() {
 }
 
 #[test]
-fn counting_runs_no_code_with_other_rights_than_the_owners() {
+fn get_import_counts_runs_table_code_as_the_table_owner() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
     let mut owner = db.table_owner();
@@ -123,13 +125,13 @@ fn counting_runs_no_code_with_other_rights_than_the_owners() {
     owner.run(&format!(
         "CREATE POLICY watching ON recordings USING (spy('policy'));
          CREATE TYPE source AS ENUM ('fathom');
-         CREATE FUNCTION told(source) RETURNS text LANGUAGE plpgsql AS
+         CREATE FUNCTION source_to_text(source) RETURNS text LANGUAGE plpgsql AS
              'BEGIN PERFORM {schema}.spy(''cast''); RETURN pg_catalog.format(''%s'', $1); END';
          ALTER TABLE recordings ALTER COLUMN source_app TYPE source USING source_app::source;
-         CREATE CAST (source AS text) WITH FUNCTION told(source);
+         CREATE CAST (source AS text) WITH FUNCTION source_to_text(source);
          DELETE FROM ran WHERE true"
     ));
-    // It is STABLE, so that the spy, which writes, can't but fail: that tells as whom.
+    // get_import_counts() is STABLE, where the spy can't write: this version raises its role instead.
     owner.run(
         "CREATE OR REPLACE FUNCTION spy(place text) RETURNS boolean LANGUAGE plpgsql AS
                    $$ BEGIN RAISE EXCEPTION '% runs as %', place, current_user; END $$",
@@ -141,7 +143,7 @@ fn counting_runs_no_code_with_other_rights_than_the_owners() {
 }
 
 #[test]
-fn what_a_role_with_the_right_to_triggers_makes_never_runs_as_superuser() {
+fn a_trigger_made_by_a_role_with_the_trigger_privilege_never_runs_as_superuser() {
     let db = Database::new();
     let mut owner = db.table_owner();
     spy(&mut owner);
@@ -160,31 +162,32 @@ fn what_a_role_with_the_right_to_triggers_makes_never_runs_as_superuser() {
 }
 
 #[test]
-fn a_trigger_is_not_put_off_until_a_superuser_commits() {
+fn a_deferred_trigger_is_refused_if_a_superuser_would_run_it_at_commit() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let schema = owner.schema();
     owner.run(&format!(
         "CREATE TABLE ran (who text);
          GRANT INSERT ON ran TO PUBLIC;
-         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
+         CREATE FUNCTION record_role() RETURNS trigger LANGUAGE plpgsql AS
              'BEGIN INSERT INTO {schema}.ran VALUES (current_user); RETURN NEW; END';
          CREATE CONSTRAINT TRIGGER late AFTER INSERT ON banks DEFERRABLE INITIALLY DEFERRED
-         FOR EACH ROW EXECUTE FUNCTION tell()"
+         FOR EACH ROW EXECUTE FUNCTION record_role()"
     ));
     let mut superuser = db.superuser();
     assert_eq!(superuser.sqlstate("SELECT ensure_personal_bank($1)", &[&ALICE]), "42501");
     assert_failed(&superuser.import(&record("x"), ALICE), "42501", "deferred trigger");
     assert_eq!(owner.count("ran"), 0);
     db.authenticated(ALICE).value::<Uuid>("SELECT ensure_personal_bank()", &[]);
-    // PostgreSQL 18 runs it as who fired it, its predecessors as who commits.
+    // PostgreSQL 18 runs a deferred trigger as the role that fired the trigger, older versions as the role that
+    // commits.
     let who: Vec<String> = owner.column("SELECT who FROM ran", &[]);
     assert!(who == ["app_owner"] || who == ["authenticated"], "{who:?}");
 }
 
-/// A trigger that names no schemas, as most are written, finds what its author meant.
+/// Runs a trigger with unqualified names, which objects in the caller's schemas also have.
 #[test]
-fn the_owners_code_finds_its_own_names_and_not_the_callers() {
+fn an_owners_trigger_finds_the_owners_objects_whatever_the_callers_search_path() {
     let db = Database::new();
     let mut owner = db.table_owner();
     owner.run(
@@ -214,7 +217,7 @@ fn the_owners_code_finds_its_own_names_and_not_the_callers() {
         let record = record("x");
         let params: [&(dyn postgres::types::ToSql + Sync); 1] = [&record];
         assert!(session.value::<bool>(&format!("SELECT {call}"), &params[..call.matches('$').count()]), "{call}");
-        // And the session has its own names again.
+        // After the call the session has its own search_path again.
         assert_eq!(session.value::<String>("SHOW search_path", &[]), format!("pg_temp, traps, {schema}"));
     }
     assert_eq!(owner.column::<String>("SELECT entry FROM audit", &[]), ["the owner's", "the owner's"]);

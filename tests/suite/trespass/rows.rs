@@ -1,25 +1,26 @@
-//! Other people's rows, through the tables and through the functions: not read, not written, not told of.
+//! Tests that no table, function or error message reveals or changes another user's rows.
 
 use serde_json::Value;
 
 use crate::comparison::contents;
 use crate::support::*;
 
-/// What Alice has, that others try to get at.
-struct Alices {
+/// The ids of Alice's rows, which Bob tries to read and change.
+struct AlicesIds {
     bank: Uuid,
     vault: Uuid,
     recording: Uuid,
     job: Uuid,
 }
 
-fn alices(db: &Database) -> Alices {
+/// Gives Alice a row in each table.
+fn make_alices_rows(db: &Database) -> AlicesIds {
     let mut alice = db.authenticated(ALICE);
     let recording = recording_id(&alice.import_own(&record("x")));
     let job = alice.value("SELECT start_sync_job('fathom')", &[]);
     alice.query("SELECT run_pipeline_batch('[{}]')", &[]);
     alice.query("INSERT INTO import_sources (user_id, source_app) VALUES ($1, 'fathom')", &[&ALICE]);
-    Alices {
+    AlicesIds {
         bank: alice.value("SELECT id FROM banks", &[]),
         vault: alice.value("SELECT id FROM vaults", &[]),
         recording,
@@ -27,18 +28,18 @@ fn alices(db: &Database) -> Alices {
     }
 }
 
-/// Puts ids in the place of names like @bank@.
-fn filled_in(statement: &str, ids: &[(&str, Uuid)]) -> String {
+/// Replaces names like @bank@ by ids.
+fn with_ids(statement: &str, ids: &[(&str, Uuid)]) -> String {
     ids.iter().fold(statement.to_owned(), |statement, (name, id)| statement.replace(name, &format!("'{id}'")))
 }
 
-/// That each statement is refused, or has nothing to be done to; where a superuser could do it.
+/// Checks that each statement is refused or affects no row, while a superuser's affects some.
 #[track_caller]
-fn assert_touch_nothing(db: &Database, session: &mut Session, statements: &str, ids: &[(&str, Uuid)]) {
+fn assert_statements_change_nothing(db: &Database, session: &mut Session, statements: &str, ids: &[(&str, Uuid)]) {
     let mut superuser = db.superuser();
     let before = contents(db);
     let statements = statements.split(";\n").map(str::trim).filter(|statement| !statement.is_empty());
-    for statement in statements.map(|statement| filled_in(statement, ids)) {
+    for statement in statements.map(|statement| with_ids(statement, ids)) {
         match session.client.execute(&statement, &[]) {
             Ok(rows) => assert_eq!(rows, 0, "{statement}"),
             Err(error) => assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{statement}: {error:?}"),
@@ -46,7 +47,7 @@ fn assert_touch_nothing(db: &Database, session: &mut Session, statements: &str, 
         superuser.run("BEGIN");
         let rows = superuser.client.execute(&statement, &[]);
         superuser.run("ROLLBACK");
-        assert!(!matches!(rows, Ok(0)), "it would do nothing anyway: {statement}");
+        assert!(!matches!(rows, Ok(0)), "the statement affects no row for a superuser either: {statement}");
     }
     assert_eq!(contents(db), before);
 }
@@ -54,7 +55,7 @@ fn assert_touch_nothing(db: &Database, session: &mut Session, statements: &str, 
 #[test]
 fn a_user_reaches_no_row_of_another_through_any_table() {
     let db = Database::new();
-    let alices = alices(&db);
+    let alices = make_alices_rows(&db);
     let mut bob = db.authenticated(BOB);
     let own = recording_id(&bob.import_own(&record("own")));
     let [own_bank, own_vault] = ["banks", "vaults"].map(|table| bob.value(&format!("SELECT id FROM {table}"), &[]));
@@ -72,7 +73,7 @@ fn a_user_reaches_no_row_of_another_through_any_table() {
         ("@own_bank@", own_bank),
         ("@own_vault@", own_vault),
     ];
-    assert_touch_nothing(&db, &mut bob, include_str!("rows.sql"), &ids);
+    assert_statements_change_nothing(&db, &mut bob, include_str!("rows.sql"), &ids);
     let copied = |session: &mut Session, table: &str| {
         let mut rows = String::new();
         let mut reader = session.client.copy_out(&format!("COPY {table} TO STDOUT")).unwrap();
@@ -88,7 +89,7 @@ fn a_user_reaches_no_row_of_another_through_any_table() {
 #[test]
 fn a_user_reaches_no_row_of_another_through_any_function() {
     let db = Database::new();
-    let alices = alices(&db);
+    let alices = make_alices_rows(&db);
     let before = contents(&db);
     let mut bob = db.authenticated(BOB);
     for call in [
@@ -98,7 +99,7 @@ fn a_user_reaches_no_row_of_another_through_any_function() {
         r#"SELECT insert_recording('{"external_id": "y", "source_app": "fathom", "title": "", "full_transcript": "",
             "recording_start_time": "2026-01-31T09:30:00Z"}', @alice@)"#,
     ] {
-        assert_eq!(bob.sqlstate(&filled_in(call, &[("@alice@", ALICE)]), &[]), "42501", "{call}");
+        assert_eq!(bob.sqlstate(&with_ids(call, &[("@alice@", ALICE)]), &[]), "42501", "{call}");
     }
     assert_failed(&bob.import(&record("x"), ALICE), "42501", "own user only");
     let checked: Value = bob.value("SELECT check_duplicate($1, 'fathom', 'x')", &[&ALICE]);
@@ -114,19 +115,19 @@ fn a_user_reaches_no_row_of_another_through_any_function() {
     assert_eq!(contents(&db), before);
 }
 
-/// What is told of something of Alice's is what is told of something that is not there.
+/// Compares the answers for an id of Alice with those for an unknown id.
 #[test]
-fn no_answer_tells_whether_there_is_something_of_anothers() {
+fn no_answer_shows_whether_an_id_of_another_user_exists() {
     let db = Database::new();
-    let alices = alices(&db);
+    let alices = make_alices_rows(&db);
     let mut bob = db.authenticated(BOB);
     bob.value::<Uuid>("SELECT ensure_personal_bank()", &[]);
     let nothing = Uuid::from_u128(0xDEAD);
-    // The answer, or the error with all its parts, without the id that was asked for.
-    let mut told = |call: &str, id: Uuid, params: Params| -> String {
+    // Returns the result, or the error with all its fields, without the id in the call.
+    let mut answer = |call: &str, id: Uuid, params: Params| -> String {
         let call = call.replace("@id@", &format!("'{id}'"));
         bob.run("BEGIN");
-        let told = match bob.client.query(&call, params) {
+        let text = match bob.client.query(&call, params) {
             Ok(rows) => rows.iter().map(|row| row.get::<_, Option<Value>>(0).unwrap_or_default().to_string()).collect(),
             Err(error) => {
                 let error = error.as_db_error().unwrap();
@@ -134,7 +135,7 @@ fn no_answer_tells_whether_there_is_something_of_anothers() {
             }
         };
         bob.run("ROLLBACK");
-        told.replace(&id.to_string(), "@id@")
+        text.replace(&id.to_string(), "@id@")
     };
     let to_bank = "jsonb_build_object('external_id', 'z', 'source_app', 'fathom', 'title', '', 'full_transcript', '',
         'recording_start_time', '2026-01-31T09:30:00Z', 'bank_id', @id@::text)";
@@ -154,7 +155,7 @@ fn no_answer_tells_whether_there_is_something_of_anothers() {
             "INSERT INTO vault_entries (vault_id, recording_id) VALUES (@id@, gen_random_uuid())".to_owned(),
         ),
     ] {
-        assert_eq!(told(&call, id, &[]), told(&call, nothing, &[]), "{call}");
+        assert_eq!(answer(&call, id, &[]), answer(&call, nothing, &[]), "{call}");
     }
     for call in [
         "SELECT check_duplicate(@id@, 'fathom', 'x')",
@@ -169,12 +170,12 @@ fn no_answer_tells_whether_there_is_something_of_anothers() {
         let record = record("x");
         let params: [&(dyn postgres::types::ToSql + Sync); 1] = [&record];
         let params = &params[..call.matches('$').count()];
-        assert_eq!(told(call, ALICE, params), told(call, nothing, params), "{call}");
+        assert_eq!(answer(call, ALICE, params), answer(call, nothing, params), "{call}");
     }
 }
 
 #[test]
-fn a_colleague_sees_and_writes_what_the_memberships_say_and_no_more() {
+fn a_colleague_reads_and_writes_only_the_rows_that_its_memberships_allow() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (bank, open_vault) = business_bank(&mut owner, ALICE);
@@ -196,7 +197,7 @@ fn a_colleague_sees_and_writes_what_the_memberships_say_and_no_more() {
     assert_eq!(bob.column::<Uuid>("SELECT vault_id FROM vault_entries", &[]), [open_vault]);
     assert_eq!(bob.column::<Uuid>("SELECT id FROM vaults", &[]), [open_vault]);
     assert_eq!(bob.column::<Uuid>("SELECT user_id FROM bank_memberships", &[]), [BOB]);
-    // Into the bank he may import; into the vaults he may not put it.
+    // Bob may import into the bank, but may not add entries to the vaults.
     for vault in [open_vault, closed_vault] {
         let result = bob.import_own(&into(&vault.to_string(), vault));
         assert_imported(&result);
@@ -213,7 +214,7 @@ fn a_colleague_sees_and_writes_what_the_memberships_say_and_no_more() {
         ("@unseen@", unseen),
         ("@own@", own),
     ];
-    assert_touch_nothing(&db, &mut bob, include_str!("colleagues.sql"), &ids);
+    assert_statements_change_nothing(&db, &mut bob, include_str!("colleagues.sql"), &ids);
 
     owner.query("DELETE FROM vault_memberships WHERE user_id = $1", &[&BOB]);
     assert_eq!(bob.query("SELECT FROM recordings WHERE owner_user_id <> $1", &[&BOB]).len(), 0);
@@ -221,9 +222,9 @@ fn a_colleague_sees_and_writes_what_the_memberships_say_and_no_more() {
     assert_failed(&bob.import_own(&into("late", open_vault)), "42501", "not a member");
 }
 
-/// What a user could not do itself is not done for it by somebody who could.
+/// Retries records for another owner, also by roles that could import them.
 #[test]
-fn a_record_that_a_user_may_not_import_is_not_imported_by_whoever_retries_it() {
+fn a_failed_record_that_its_user_may_not_import_is_not_imported_by_any_retry() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
     alice.query("SELECT run_pipeline_batch($1)", &[&json!([record_with("batch", json!({"owner_user_id": BOB}))])]);
@@ -243,7 +244,7 @@ fn a_record_that_a_user_may_not_import_is_not_imported_by_whoever_retries_it() {
 }
 
 #[test]
-fn what_a_user_writes_into_a_sync_job_stops_nobody_elses_backfill() {
+fn a_sync_job_with_invalid_contents_does_not_stop_anothers_backfill() {
     let db = Database::new();
     let mut bob = db.authenticated(BOB);
     let job = "INSERT INTO sync_jobs (user_id, type, status, metadata, progress_current, progress_total)

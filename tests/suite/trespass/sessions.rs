@@ -1,23 +1,23 @@
-//! Roles that change within a session, as a pool of connections lets them, and functions around ours that change them.
+//! Tests sessions that change their role, as in a connection pool, and SECURITY DEFINER callers.
 
 use serde_json::Value;
 
 use crate::support::*;
 
-fn become_user(session: &mut Session, role: &str, claims: &Value) {
+fn set_role_and_claims(session: &mut Session, role: &str, claims: &Value) {
     session.run(&format!("SET ROLE {role}"));
     session.query("SELECT set_config('request.jwt.claims', $1, false)", &[&claims.to_string()]);
 }
 
 #[test]
-fn a_session_keeps_nothing_of_the_role_that_it_had_before() {
+fn a_pooled_session_keeps_no_rights_of_the_role_that_it_had_before() {
     let db = Database::new();
     let mut pooled = db.login("authenticator");
     for round in 0..3 {
         for (name, own, other) in [("alice", ALICE, BOB), ("bob", BOB, ALICE)] {
-            become_user(&mut pooled, "service_role", &json!({}));
+            set_role_and_claims(&mut pooled, "service_role", &json!({}));
             assert_imported(&pooled.import(&record(format!("{name} by service {round}")), own));
-            become_user(&mut pooled, "authenticated", &json!({"sub": own}));
+            set_role_and_claims(&mut pooled, "authenticated", &json!({"sub": own}));
             assert_imported(&pooled.import_own(&record(format!("{name} {round}"))));
             assert_failed(&pooled.import(&record("for the other"), other), "42501", "own user only");
             assert_eq!(pooled.column::<Uuid>("SELECT DISTINCT owner_user_id FROM recordings", &[]), [own]);
@@ -27,14 +27,14 @@ fn a_session_keeps_nothing_of_the_role_that_it_had_before() {
             let checked: Value =
                 pooled.value("SELECT check_duplicate($1, 'fathom', $2)", &[&other, &format!("{name} 0")]);
             assert_eq!(checked["isDuplicate"], false, "{checked}");
-            become_user(&mut pooled, "anon", &json!({"sub": own}));
+            set_role_and_claims(&mut pooled, "anon", &json!({"sub": own}));
             assert_eq!(pooled.sqlstate("SELECT run_pipeline('{}')", &[]), "42501");
         }
     }
 }
 
 #[test]
-fn claims_last_as_long_as_the_transaction_that_set_them() {
+fn jwt_claims_set_for_a_transaction_give_no_owner_after_it() {
     let db = Database::new();
     let mut pooled = db.login("authenticator");
     let claims = json!({"sub": ALICE}).to_string();
@@ -47,7 +47,7 @@ fn claims_last_as_long_as_the_transaction_that_set_them() {
 }
 
 #[test]
-fn a_superuser_who_takes_a_role_has_the_rights_of_the_role() {
+fn a_superuser_after_set_role_has_the_rights_of_that_role_only() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
     let mut superuser = db.superuser();
@@ -61,9 +61,9 @@ fn a_superuser_who_takes_a_role_has_the_rights_of_the_role() {
     }
 }
 
-/// Functions with the rights of others, around ours: who calls them gets no more than their author wrote.
+/// Calls definer functions from SECURITY DEFINER functions of the table owner and a superuser.
 #[test]
-fn definer_functions_go_by_the_role_outside_of_functions_around_them() {
+fn definer_functions_check_the_outer_role_when_called_by_another_definer_function() {
     let db = Database::new();
     db.authenticated(ALICE).import_own(&record("x"));
     let schema = db.superuser().schema();
@@ -84,7 +84,7 @@ fn definer_functions_go_by_the_role_outside_of_functions_around_them() {
 }
 
 #[test]
-fn who_turns_row_level_security_off_gets_an_error() {
+fn a_user_with_row_security_off_gets_errors_and_no_rows() {
     let db = Database::new();
     assert_imported(&db.authenticated(ALICE).import_own(&record("x")));
     let mut bob = db.authenticated(BOB);

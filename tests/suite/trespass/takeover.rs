@@ -1,11 +1,11 @@
-//! What somebody made before CREATE EXTENSION, bootstrap_auth() or bootstrap() came, in order to own what they make.
+//! Tests installation where another role has created objects with our names before.
 
 use crate::support::*;
 
 const INSTALL: &str = "CREATE EXTENSION connector_pipeline";
 
-/// A database in whose schema, and as whose guest, a stranger may make anything.
-fn open_to_strangers() -> Database {
+/// Makes a database where the role stranger may create schemas, and objects in our schema.
+fn database_open_to_stranger() -> Database {
     let db = Database::empty();
     let mut superuser = db.superuser();
     let schema = superuser.schema();
@@ -15,8 +15,8 @@ fn open_to_strangers() -> Database {
 }
 
 #[test]
-fn a_schema_in_the_place_of_the_administrations_is_refused() {
-    let db = open_to_strangers();
+fn create_extension_refuses_an_existing_schema_connector_pipeline() {
+    let db = database_open_to_stranger();
     db.login("stranger").run("CREATE SCHEMA connector_pipeline");
     let error = db.superuser().error(INSTALL, &[]);
     assert!(error.message().contains("connector_pipeline"), "{error:?}");
@@ -26,7 +26,7 @@ fn a_schema_in_the_place_of_the_administrations_is_refused() {
 }
 
 #[test]
-fn a_function_in_the_place_of_one_of_ours_is_refused() {
+fn create_extension_refuses_an_existing_function_with_the_signature_of_its_own() {
     let functions = "
         SELECT format(
             'FUNCTION %I(%s) RETURNS %s LANGUAGE plpgsql AS ''BEGIN RAISE EXCEPTION $m$taken$m$; END''',
@@ -37,7 +37,7 @@ fn a_function_in_the_place_of_one_of_ours_is_refused() {
     let functions: Vec<(String, String)> =
         Database::new().superuser().query(functions, &[]).iter().map(|row| (row.get(0), row.get(1))).collect();
     assert_eq!(functions.len(), 10);
-    let db = open_to_strangers();
+    let db = database_open_to_stranger();
     let (mut stranger, mut superuser) = (db.login("stranger"), db.superuser());
     for (function, signature) in functions {
         stranger.run(&format!("CREATE {function}"));
@@ -48,8 +48,8 @@ fn a_function_in_the_place_of_one_of_ours_is_refused() {
 }
 
 #[test]
-fn a_schema_auth_of_a_strangers_is_no_place_for_users() {
-    let db = open_to_strangers();
+fn bootstrap_auth_refuses_a_schema_auth_of_another_role() {
+    let db = database_open_to_stranger();
     db.login("stranger").run("CREATE SCHEMA auth");
     let mut superuser = db.superuser();
     superuser.run(INSTALL);
@@ -57,8 +57,8 @@ fn a_schema_auth_of_a_strangers_is_no_place_for_users() {
 }
 
 #[test]
-fn a_relation_or_type_in_the_place_of_a_table_is_refused_and_left_alone() {
-    let db = open_to_strangers();
+fn bootstrap_refuses_a_relation_or_type_of_another_role_with_the_name_of_a_table() {
+    let db = database_open_to_stranger();
     let (mut stranger, mut superuser) = (db.login("stranger"), db.superuser());
     superuser.run(INSTALL);
     superuser.run("SELECT connector_pipeline.bootstrap_auth()");
@@ -87,23 +87,25 @@ fn a_relation_or_type_in_the_place_of_a_table_is_refused_and_left_alone() {
             stranger.run(&format!("CREATE {kind} {table} {definition}"));
             for mut session in [db.superuser(), db.table_owner()] {
                 let error = session.error("SELECT connector_pipeline.bootstrap()", &[]);
-                let told = format!("{} {} {:?}", error.code().code(), error.message(), error.detail());
-                assert!(told.contains(table) && ["55000", "42710"].contains(&error.code().code()), "{kind}: {told}");
+                let text = format!("{} {} {:?}", error.code().code(), error.message(), error.detail());
+                assert!(text.contains(table) && ["55000", "42710"].contains(&error.code().code()), "{kind}: {text}");
             }
             stranger.run(&format!("DROP {kind} {table}"));
         }
     }
-    // After all of these it is as it would be without them.
+    // After the objects are dropped, bootstrap() succeeds.
     db.table_owner().run("SELECT connector_pipeline.bootstrap()");
     let owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class
                   WHERE relnamespace = quote_ident(current_schema())::regnamespace";
     assert_eq!(superuser.column::<String>(owners, &[]), ["app_owner"]);
 }
 
-/// A better match for our arguments than PostgreSQL's own, in the schema that CREATE EXTENSION puts its functions in.
+/// Creates functions and operators that match our argument types better than those of pg_catalog.
+///
+/// They are in the schema of the extension, which is in the search_path of CREATE EXTENSION.
 #[test]
-fn functions_and_operators_that_fit_better_are_not_taken() {
-    let db = open_to_strangers();
+fn installation_ignores_better_matching_functions_and_operators_in_its_schema() {
+    let db = database_open_to_stranger();
     let schema = db.superuser().schema();
     db.login("stranger").run(&format!(
         "CREATE FUNCTION {schema}.trap(name, text) RETURNS boolean LANGUAGE plpgsql AS

@@ -1,5 +1,5 @@
--- Temporary objects, which come before all others where a search_path doesn't say otherwise: a table, and so a type, of
--- each name that ours and PostgreSQL's have.
+-- Creates a temporary table, and so a type, for each name of schema hostile.
+-- Unless search_path names pg_temp explicitly, PostgreSQL searches temporary tables and types first.
 DO $$
 DECLARE
     twin pg_catalog.name;

@@ -1,4 +1,4 @@
-//! Many connections at work until they are told to stop, or lost.
+//! Runs transactions on many connections until these are stopped or lost.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,12 @@ use crate::history::{Operation, Outcome};
 use crate::server::{Result, Server};
 use crate::workload::{Call, Caller, Generator, Shape};
 
-/// What all of a crew have in common.
+/// The settings that all connections share.
 #[derive(Clone, Copy)]
-pub struct Crew<'a> {
+pub struct Workers<'a> {
     pub server: &'a Server,
     pub seed: u64,
-    /// Numbers the rounds of a run: each has random numbers of its own.
+    /// The number of the round, which selects its random numbers.
     pub round: u64,
     pub shape: Shape,
     pub shared: &'a Shared,
@@ -23,8 +23,8 @@ pub struct Crew<'a> {
     pub stop: &'a AtomicBool,
 }
 
-impl<'a> Crew<'a> {
-    /// Connections that work till they are lost, or told to stop.
+impl<'a> Workers<'a> {
+    /// Starts a thread for each connection.
     pub fn spawn<'scope, 'env>(
         self,
         scope: &'scope Scope<'scope, 'env>,
@@ -36,8 +36,10 @@ impl<'a> Crew<'a> {
         (0..connections).map(|number| scope.spawn(move || self.work(number, 0, |_| Ok(true)))).collect()
     }
 
-    /// One connection, and how many there were of its number before. `prepare` is called before each transaction; false:
-    /// the connection is lost.
+    /// Runs transactions on one connection.
+    ///
+    /// `before` is how many connections of this number there were before. `prepare` runs before each transaction and
+    /// returns false if the connection is lost.
     pub fn work(
         self,
         number: usize,
@@ -65,12 +67,12 @@ impl<'a> Crew<'a> {
     }
 }
 
-/// What was done, in figures.
+/// Counts calls, records and errors.
 #[derive(Default)]
 pub struct Tally {
     pub calls: usize,
     pub records: usize,
-    /// By SQLSTATE. Lost connections by the word.
+    /// Errors by SQLSTATE; lost connections as "lost".
     errors: BTreeMap<String, usize>,
 }
 

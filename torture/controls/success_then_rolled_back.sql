@@ -1,4 +1,5 @@
--- An import whose result outlives its subtransaction, as where an error is caught outside of the import.
+-- Returns the result of an import whose subtransaction was rolled back.
+-- A pipeline that catches an error outside of the import's subtransaction would do so.
 ALTER FUNCTION run_pipeline(jsonb, uuid) RENAME TO good_pipeline;
 
 CREATE FUNCTION run_pipeline(p_record jsonb, p_user_id uuid DEFAULT NULL) RETURNS jsonb

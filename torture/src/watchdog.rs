@@ -1,4 +1,4 @@
-//! Sees to it that a run ends: what does not answer is a violation, not a run that hangs.
+//! Ends calls and rounds that take too long, as violations, so that no run hangs.
 
 use std::collections::HashMap;
 use std::process;
@@ -12,35 +12,39 @@ use crate::checks::{Checks, Property};
 use crate::faults;
 use crate::server::{DATABASE, Server};
 
-/// Calls take milliseconds. What waits for others waits for a round of some seconds at most.
+/// The longest time for a call, which usually takes milliseconds.
+///
+/// A call that waits for others waits for a round of some seconds at most.
 pub const LONGEST_CALL: Duration = Duration::from_secs(60);
-/// Rounds take seconds, with the replay of all input at their end.
+/// The longest time for a round, which usually takes seconds, including the replay.
 const LONGEST_ROUND: Duration = Duration::from_secs(600);
-/// How long a backend may take to end when it is told to.
+/// The longest time from pg_terminate_backend() to the end of the backend.
 const LONGEST_END: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
-pub struct Watch {
+pub struct Watchdog {
     longest_call: Duration,
     silent: Arc<Mutex<Vec<String>>>,
     round_began: Arc<Mutex<Instant>>,
 }
 
-impl Watch {
-    /// Watches until the program ends. Of its threads the one that ends a run speaks to no server: so none can hold it up.
+impl Watchdog {
+    /// Starts the watchdog's two threads, which run until the program ends.
+    ///
+    /// The thread that ends a run does not use the server, so that no server can delay it.
     pub fn start(server: &Server, longest_call: Duration) -> Self {
-        let watch = Self { longest_call, silent: Arc::default(), round_began: Arc::new(Mutex::new(Instant::now())) };
-        let (calls, rounds, server) = (watch.clone(), watch.clone(), server.clone());
+        let watchdog = Self { longest_call, silent: Arc::default(), round_began: Arc::new(Mutex::new(Instant::now())) };
+        let (calls, rounds, server) = (watchdog.clone(), watchdog.clone(), server.clone());
         thread::spawn(move || calls.end_silent_calls(&server));
         thread::spawn(move || rounds.end_endless_run());
-        watch
+        watchdog
     }
 
     pub fn begin_round(&self) {
         *locked(&self.round_began) = Instant::now();
     }
 
-    /// What did not answer since the last report.
+    /// Reports the calls that were ended since the last report.
     pub fn report(&self, checks: &mut Checks) {
         let silent: Vec<String> = locked(&self.silent).drain(..).collect();
         checks.holds(Property::Answers, None, silent.is_empty(), || {
@@ -49,24 +53,24 @@ impl Watch {
     }
 
     fn end_silent_calls(&self, server: &Server) {
-        let mut told: HashMap<i32, Instant> = HashMap::new();
+        let mut terminated: HashMap<i32, Instant> = HashMap::new();
         let mut client = None;
         loop {
             thread::sleep(Duration::from_secs(1));
-            // The server is down now and then, on purpose.
+            // Other threads crash the server on purpose.
             client = client.or_else(|| server.maintenance().ok());
             let Some(connected) = &mut client else { continue };
             let Ok(silent) = silent_calls(connected, self.longest_call) else {
                 client = None;
                 continue;
             };
-            told.retain(|pid, _| silent.iter().any(|(is_silent, _)| is_silent == pid));
+            terminated.retain(|pid, _| silent.iter().any(|(is_silent, _)| is_silent == pid));
             for (pid, what) in silent {
-                match told.get(&pid) {
+                match terminated.get(&pid) {
                     None => {
-                        told.insert(pid, Instant::now());
+                        terminated.insert(pid, Instant::now());
                         locked(&self.silent).push(what);
-                        // Where it fails the next second finds the backend again, and kills it at last.
+                        // If this fails, the backend is found again and killed after LONGEST_END.
                         let _ = connected.execute("SELECT pg_terminate_backend($1)", &[&pid]);
                     }
                     Some(at) if at.elapsed() > LONGEST_END => {
@@ -87,7 +91,9 @@ impl Watch {
     }
 }
 
-/// Process ids, and what each is at. A procedure answers with each transaction that it begins.
+/// Lists process id and activity of each backend without an answer for too long.
+///
+/// The time of a procedure starts anew with each of its transactions.
 fn silent_calls(client: &mut Client, longest: Duration) -> Result<Vec<(i32, String)>, Error> {
     let rows = client.query(
         "SELECT pid, concat_ws(' ', 'process', pid, 'waiting for', wait_event_type, wait_event, 'in', left(query, 300))
