@@ -1,4 +1,4 @@
-//! Makes or adopts the tables.
+//! Creates or adopts the tables.
 
 pub mod bootstrap;
 pub mod catalog;

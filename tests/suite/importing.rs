@@ -128,7 +128,7 @@ fn claims_that_are_no_good_name_no_owner() {
 fn a_user_that_does_not_exist_is_an_error_and_leaves_nothing() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    assert_failed(&owner.import(&record("x"), Uuid::from_u128(77)), "23503", "is not a user");
+    assert_failed(&owner.import(&record("x"), Uuid::from_u128(77)), "23503", "does not exist");
     for table in ["recordings", "banks", "bank_memberships", "vaults", "vault_memberships"] {
         assert_eq!(owner.count(table), 0, "{table}");
     }

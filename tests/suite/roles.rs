@@ -262,7 +262,7 @@ fn definer_functions_refuse_tables_of_several_owners() {
     // Whoever owns one of the tables would have its triggers run as the owner of another.
     superuser.run("ALTER TABLE vaults OWNER TO stranger");
     let error = db.authenticated(ALICE).error("SELECT ensure_personal_bank()", &[]);
-    assert_eq!((error.code().code(), error.message()), ("42501", "vaults has another owner"));
+    assert_eq!((error.code().code(), error.message()), ("42501", "tables banks and vaults have different owners"));
 }
 
 #[test]
