@@ -1,7 +1,7 @@
--- What Supabase has and plain PostgreSQL has not: users, the JWT's subject, and the three roles of the API.
--- bootstrap_auth() runs this where there is no schema auth.
+-- Creates what Supabase has and plain PostgreSQL lacks: users, auth.uid() and the API's roles.
+-- bootstrap_auth() runs this file if there is no schema auth.
 
--- Roles belong to the whole server: another database may have made them.
+-- Creates missing roles. Roles belong to the whole server: another database may have created them.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'anon') THEN
@@ -37,7 +37,7 @@ COMMENT ON FUNCTION auth.uid() IS 'The user of the JWT that PostgREST has checke
 REVOKE ALL ON FUNCTION auth.uid() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.uid() TO anon, authenticated, service_role;
 
--- The owner of the database makes tables that refer to users, as on Supabase.
+-- The owner of the database creates tables that reference users, as on Supabase.
 GRANT USAGE ON SCHEMA auth TO pg_database_owner;
 GRANT SELECT, REFERENCES ON TABLE auth.users TO pg_database_owner;
 GRANT EXECUTE ON FUNCTION auth.uid() TO pg_database_owner;

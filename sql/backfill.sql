@@ -1,5 +1,5 @@
--- Imports what a query yields, in chunks, each committed. A procedure with COMMIT takes no SET clause, hence the names
--- in full; p_query runs with the caller's search_path.
+-- Imports the records that a query returns, and commits each chunk.
+-- A procedure with COMMIT can't have a SET clause, hence the qualified names; p_query has the caller's search_path.
 --
 -- The loop's cursor outlives the first COMMIT by writing the whole rest of its result to a temporary file: memory stays
 -- constant, disk does not, and a query that fails at a late row fails at the first COMMIT. Called again, it starts from
@@ -22,9 +22,10 @@ DECLARE
     progress pg_catalog.jsonb;
 BEGIN
     IF p_query IS NULL OR p_batch_size IS NULL OR p_batch_size OPERATOR(pg_catalog.<) 1 THEN
-        RAISE EXCEPTION 'backfill() needs a p_query, and a p_batch_size of 1 or more'
+        RAISE EXCEPTION 'p_query must not be NULL, and p_batch_size must be 1 or more, but is %',
+            COALESCE(p_batch_size::pg_catalog.text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value',
-                HINT = 'CALL connector_pipeline.backfill($q$ SELECT to_jsonb(s) FROM staging AS s $q$)';
+                HINT = 'Run CALL connector_pipeline.backfill($q$ SELECT to_jsonb(s) FROM staging AS s $q$).';
     END IF;
     progress := connector_pipeline.start_backfill(connector_pipeline.count_records(p_query), p_user_id);
     COMMIT;
@@ -49,7 +50,7 @@ $$;
 -- The parts of backfill(), which is their only caller. They hand on {started, pid, total, done, imported, skipped,
 -- failed, job}, which is the job's metadata too.
 
--- How many records a query yields; refuses one whose first column is no jsonb.
+-- Counts the records of a query; fails if its column is not jsonb.
 CREATE FUNCTION connector_pipeline.count_records(p_query text) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
@@ -62,8 +63,8 @@ BEGIN
     EXECUTE pg_catalog.concat('SELECT pg_catalog.count(*) FROM ', subquery) INTO total;
     EXECUTE pg_catalog.concat('SELECT pg_catalog.pg_typeof(record) FROM ', subquery, ' (record) LIMIT 1') INTO found_type;
     IF found_type OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.jsonb', 'pg_catalog.json']::pg_catalog.regtype[]) THEN
-        RAISE EXCEPTION 'p_query must yield one column of type jsonb, not %', found_type
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT to_jsonb(s) FROM staging AS s';
+        RAISE EXCEPTION 'p_query must return one column of type jsonb, not %', found_type
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass a query like SELECT to_jsonb(s) FROM staging AS s.';
     END IF;
     RETURN total;
 END
@@ -87,14 +88,15 @@ BEGIN
     IF p_user_id IS NOT NULL THEN
         progress := connector_pipeline.open_backfill_job(p_user_id, progress);
         IF progress ->> 'job' IS NULL THEN
-            RAISE EXCEPTION 'p_user_id % is not a user', p_user_id USING ERRCODE = 'foreign_key_violation';
+            RAISE EXCEPTION 'p_user_id %: this user does not exist', p_user_id
+                USING ERRCODE = 'foreign_key_violation', HINT = 'Pass the id of an existing user.';
         END IF;
     END IF;
     RETURN progress;
 END
 $$;
 
--- The job of a backfill belongs to a user. Not made where there is no such user.
+-- Creates the sync job of a backfill, unless the user does not exist.
 CREATE FUNCTION connector_pipeline.open_backfill_job(p_user_id uuid, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -114,7 +116,7 @@ EXCEPTION WHEN foreign_key_violation THEN
 END
 $$;
 
--- Takes no SET clause: an application's triggers on recordings run with the caller's search_path, as in any import.
+-- Imports a chunk. No SET clause: triggers on recordings run with the caller's search_path, as in any import.
 CREATE FUNCTION connector_pipeline.import_chunk(p_chunk jsonb[], p_user_id uuid, p_progress jsonb) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
@@ -144,7 +146,7 @@ DECLARE
     );
     first_owner CONSTANT text := p_first_record ->> 'owner_user_id';
 BEGIN
-    -- Without a p_user_id the job is that of the first record's owner.
+    -- Without p_user_id the sync job belongs to the owner of the first record.
     IF progress ->> 'job' IS NULL AND first_owner ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN
         progress := connector_pipeline.open_backfill_job(first_owner::uuid, progress);
     END IF;

@@ -1,17 +1,20 @@
--- The tables of connector_pipeline, as bootstrap() makes them: ordinary tables of whoever runs it, no members of the
--- extension, so that pg_dump keeps them and DROP EXTENSION leaves them alone.
+-- Creates the tables of connector_pipeline, when bootstrap() runs this file.
 --
--- Each part begins with the object that it makes and is skipped as a whole where that object is there already. Policies,
--- grants and indexes belong to their table's part: to an application's own table none are added, for a permissive policy
--- widens what others have narrowed. What it has to have is apart: columns, in bootstrap/needed_columns.sql, and the
--- unique indexes below that ON CONFLICT looks for, in bootstrap/needed_keys.sql.
+-- The tables belong to the role that runs bootstrap() and are not members of the extension, so that pg_dump dumps them
+-- and DROP EXTENSION does not drop them.
 --
--- Grants: on Supabase new tables in public are open to the API's roles by default privileges, hence the REVOKE before each
--- GRANT. TRIGGER is for the owner alone: ensure_personal_bank() runs triggers with the owner's rights. Policies speak of
--- (SELECT auth.uid()), which PostgreSQL evaluates once a statement, not once a row.
+-- Each part begins with the object that it creates, and is skipped as a whole if that object exists. Policies, grants
+-- and most indexes are in the part of their table, and so are not added to an application's own table: a permissive
+-- policy would widen what the application's policies allow. An adopted table needs the columns in
+-- bootstrap/needed_columns.sql, and the unique indexes for ON CONFLICT, which are parts of their own and listed in
+-- bootstrap/needed_keys.sql.
+--
+-- Each GRANT follows a REVOKE, because Supabase's default privileges give the API's roles access to new tables in
+-- public. Only the owner has TRIGGER: ensure_personal_bank() runs triggers with the owner's rights. Policies use
+-- (SELECT auth.uid()), which PostgreSQL evaluates once per statement instead of once per row.
 
 -- @ table banks
--- A bank is a tenant: nothing crosses its border.
+-- A bank is a tenant: recordings, vaults and vault entries never cross banks.
 CREATE TABLE @extschema@.banks (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     name text NOT NULL,
@@ -35,19 +38,21 @@ CREATE TABLE @extschema@.bank_memberships (
     UNIQUE (bank_id, user_id)
 );
 COMMENT ON TABLE @extschema@.bank_memberships IS 'Who belongs to a bank, and as what';
--- For the foreign key, for the policies below and for the pipeline's look-up of a user's banks.
+-- For the foreign key, the policies below, and the pipeline's look-up of a user's banks.
 CREATE INDEX bank_memberships_user_id_idx ON @extschema@.bank_memberships (user_id);
 REVOKE ALL ON TABLE @extschema@.bank_memberships FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.bank_memberships TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.bank_memberships TO service_role;
 ALTER TABLE @extschema@.bank_memberships ENABLE ROW LEVEL SECURITY;
--- Only one's own: a policy that showed the other members would have to read this table, and so itself.
+-- Shows users only their own memberships.
+-- A policy for the rows of other members would have to read this table, and so recurse.
 CREATE POLICY bank_memberships_select ON @extschema@.bank_memberships
     FOR SELECT TO authenticated
     USING (user_id = (SELECT auth.uid()));
 
 -- @ policy banks_select ON banks
--- Apart from the table, for it reads the memberships. Members see their banks; making them is the application's part.
+-- Shows members their banks. Not in the table's part, because this policy reads bank_memberships. There is no policy
+-- for writing: creating banks is left to the application.
 CREATE POLICY banks_select ON @extschema@.banks
     FOR SELECT TO authenticated
     USING (id IN (SELECT bank_id FROM @extschema@.bank_memberships WHERE user_id = (SELECT auth.uid())));
@@ -85,13 +90,13 @@ REVOKE ALL ON TABLE @extschema@.vault_memberships FROM PUBLIC, anon, authenticat
 GRANT SELECT ON TABLE @extschema@.vault_memberships TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.vault_memberships TO service_role;
 ALTER TABLE @extschema@.vault_memberships ENABLE ROW LEVEL SECURITY;
--- Only one's own, as with bank_memberships.
+-- Shows users only their own memberships, as in bank_memberships.
 CREATE POLICY vault_memberships_select ON @extschema@.vault_memberships
     FOR SELECT TO authenticated
     USING (user_id = (SELECT auth.uid()));
 
 -- @ policy vaults_select ON vaults
--- Apart from the table, for it reads the memberships.
+-- Shows members their vaults. Not in the table's part, because this policy reads vault_memberships.
 CREATE POLICY vaults_select ON @extschema@.vaults
     FOR SELECT TO authenticated
     USING (id IN (SELECT vault_id FROM @extschema@.vault_memberships WHERE user_id = (SELECT auth.uid())));
@@ -119,10 +124,10 @@ CREATE TABLE @extschema@.recordings (
 COMMENT ON TABLE @extschema@.recordings IS 'Call recordings, each imported once for its owner and source';
 COMMENT ON COLUMN @extschema@.recordings.source_metadata IS 'What the vendor said of it; external_id is the vendor''s id';
 COMMENT ON COLUMN @extschema@.recordings.duration IS 'Seconds';
--- For the foreign key. That on owner_user_id is served by the dedup index, which begins with it.
+-- For the foreign key on bank_id. The dedup index serves that on owner_user_id, its first column.
 CREATE INDEX recordings_bank_id_idx ON @extschema@.recordings (bank_id);
 REVOKE ALL ON TABLE @extschema@.recordings FROM PUBLIC, anon, authenticated, service_role;
--- Users correct what people read. Owner, bank and dedup key stay as imported.
+-- Users may edit the content. Owner, bank and dedup key stay as imported.
 GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.recordings TO authenticated;
 GRANT UPDATE (
     title, audio_url, video_url, full_transcript, summary, global_tags, duration, recording_start_time,
@@ -130,7 +135,7 @@ GRANT UPDATE (
 ) ON TABLE @extschema@.recordings TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.recordings TO service_role;
 ALTER TABLE @extschema@.recordings ENABLE ROW LEVEL SECURITY;
--- Into a bank one belongs to, and as oneself.
+-- Users insert only as themselves, and only into banks that they are members of.
 CREATE POLICY recordings_insert ON @extschema@.recordings
     FOR INSERT TO authenticated
     WITH CHECK (
@@ -146,7 +151,7 @@ CREATE POLICY recordings_delete ON @extschema@.recordings
     USING (owner_user_id = (SELECT auth.uid()));
 
 -- @ index recordings_dedup_key ON recordings
--- Decides what is imported already, through ON CONFLICT. Owner and source first, for get_import_counts() and the
+-- Finds duplicates, through ON CONFLICT. Owner and source are the first columns, for get_import_counts() and the
 -- foreign key on the owner.
 CREATE UNIQUE INDEX recordings_dedup_key
     ON @extschema@.recordings (owner_user_id, source_app, (source_metadata ->> 'external_id'));
@@ -163,7 +168,7 @@ CREATE TABLE @extschema@.vault_entries (
     UNIQUE (vault_id, recording_id)
 );
 COMMENT ON TABLE @extschema@.vault_entries IS 'Which recordings are in a vault, with the vault''s own tags and notes';
--- For the foreign key. That on vault_id is served by the unique index, which begins with it.
+-- For the foreign key on recording_id. The unique index serves that on vault_id, its first column.
 CREATE INDEX vault_entries_recording_id_idx ON @extschema@.vault_entries (recording_id);
 REVOKE ALL ON TABLE @extschema@.vault_entries FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.vault_entries TO authenticated;
@@ -173,9 +178,9 @@ ALTER TABLE @extschema@.vault_entries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY vault_entries_select ON @extschema@.vault_entries
     FOR SELECT TO authenticated
     USING (vault_id IN (SELECT vault_id FROM @extschema@.vault_memberships WHERE user_id = (SELECT auth.uid())));
--- Viewers look. (Whose recording it is can't be asked here: the policy on recordings reads this table, and PostgreSQL
--- refuses the circle. An entry shows a recording to the members of a vault in the recording's own bank alone, see
--- recordings_select. So a colleague who has been told a recording's id can put it into a vault of that bank, and see it.)
+-- Viewers may not write. The policy can't check the recording's owner: the policy on recordings reads this table, and
+-- PostgreSQL refuses such a recursion. So a colleague who knows a recording's id can add that recording to a vault of
+-- its bank, and see it; a vault of another bank shows nothing, see recordings_select.
 CREATE POLICY vault_entries_insert ON @extschema@.vault_entries
     FOR INSERT TO authenticated
     WITH CHECK (
@@ -205,13 +210,14 @@ CREATE POLICY vault_entries_delete ON @extschema@.vault_entries
     );
 
 -- @ index vault_entries_vault_id_recording_id_key ON vault_entries
--- For an adopted table: bootstrap()'s own has it as a constraint.
+-- For an adopted table: in the table that bootstrap() creates, a constraint has this index.
 CREATE UNIQUE INDEX vault_entries_vault_id_recording_id_key
     ON @extschema@.vault_entries (vault_id, recording_id);
 
 -- @ policy recordings_select ON recordings
--- Apart from the table, for it reads the entries. One's own, and what lies in a vault that one may look into, where that
--- vault belongs to the recording's bank: an entry alone, which its author makes for any id, opens no other bank.
+-- Shows users their own recordings, and those in their vaults. The vault must be of the recording's bank: a user can
+-- insert an entry for any recording id, which must not open another bank. Not in the table's part, because this policy
+-- reads vault_entries.
 CREATE POLICY recordings_select ON @extschema@.recordings
     FOR SELECT TO authenticated
     USING (
@@ -234,7 +240,7 @@ CREATE TABLE @extschema@.import_sources (
     error_message text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    -- Also for the foreign key and the policies, which it begins with.
+    -- Also serves the foreign key and the policies, through its first column.
     UNIQUE (user_id, source_app)
 );
 COMMENT ON TABLE @extschema@.import_sources IS 'Which sources a user has connected, and how the last sync of each went';
@@ -257,7 +263,7 @@ CREATE POLICY import_sources_delete ON @extschema@.import_sources
     USING (user_id = (SELECT auth.uid()));
 
 -- @ index import_sources_user_id_source_app_key ON import_sources
--- For an adopted table: bootstrap()'s own has it as a constraint.
+-- For an adopted table: in the table that bootstrap() creates, a constraint has this index.
 CREATE UNIQUE INDEX import_sources_user_id_source_app_key
     ON @extschema@.import_sources (user_id, source_app);
 
@@ -287,7 +293,7 @@ COMMENT ON COLUMN @extschema@.sync_jobs.recording_ids IS 'External ids that the 
 COMMENT ON COLUMN @extschema@.sync_jobs.synced_ids IS 'External ids that were imported';
 COMMENT ON COLUMN @extschema@.sync_jobs.failed_ids IS 'External ids that failed';
 COMMENT ON COLUMN @extschema@.sync_jobs.skipped_count IS 'How many records were duplicates';
--- For the foreign key and the policies; the newest job of a user first.
+-- For the foreign key, the policies, and lists of a user's newest jobs.
 CREATE INDEX sync_jobs_user_id_created_at_idx ON @extschema@.sync_jobs (user_id, created_at DESC);
 REVOKE ALL ON TABLE @extschema@.sync_jobs FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.sync_jobs TO authenticated;
@@ -310,9 +316,9 @@ CREATE POLICY sync_jobs_delete ON @extschema@.sync_jobs
 -- @ table import_failures
 CREATE TABLE @extschema@.import_failures (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    -- Who sees it: the owner, or the caller who may not import for that owner. NULL: neither is a user.
+    -- The user who may read the failure, or NULL: the owner, or a caller who may not import for the owner.
     user_id uuid REFERENCES auth.users (id) ON DELETE CASCADE,
-    -- Whom the record was meant for, be that a user or not.
+    -- The owner that the record is for, an existing user or not.
     owner_user_id uuid,
     source_app text,
     external_id text,
@@ -322,7 +328,7 @@ CREATE TABLE @extschema@.import_failures (
     attempts integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    -- What failed: a key, or a record that has none. The length keeps ('a b', 'c') and ('a', 'b c') apart.
+    -- The dedup key, or the record itself if it has none. The length distinguishes ('a b', 'c') from ('a', 'b c').
     record_key uuid NOT NULL GENERATED ALWAYS AS (
         md5(
             COALESCE(owner_user_id::text, '') || ' '
@@ -332,7 +338,7 @@ CREATE TABLE @extschema@.import_failures (
             )
         )::uuid
     ) STORED,
-    -- Also for the foreign key and the policies, which it begins with.
+    -- Also serves the foreign key and the policies, through its first column.
     UNIQUE NULLS NOT DISTINCT (user_id, record_key)
 );
 COMMENT ON TABLE @extschema@.import_failures IS 'Records that failed to import, kept for retry_failed_imports()';
@@ -356,14 +362,14 @@ CREATE POLICY import_failures_delete ON @extschema@.import_failures
     USING (user_id = (SELECT auth.uid()));
 
 -- @ index import_failures_user_id_record_key_key ON import_failures
--- For an adopted table: bootstrap()'s own has it as a constraint.
+-- For an adopted table: in the table that bootstrap() creates, a constraint has this index.
 CREATE UNIQUE INDEX import_failures_user_id_record_key_key
     ON @extschema@.import_failures (user_id, record_key) NULLS NOT DISTINCT;
 
 -- @ function source_metadata_ordered
--- Made here, for it takes a row of recordings. jsonb keeps no order of keys; text does. A string for a body, hence the names
--- in full: where PostgreSQL has parsed a body that takes a row apart, 15 refuses to add a column with a default to the
--- table. OR REPLACE for those of 0.1.0.
+-- Returns source_metadata with external_id as its first key; jsonb does not keep the order of keys. The body is a
+-- string with qualified names: with a parsed body that reads a row's columns, PostgreSQL 15 refuses to add a column
+-- with a default to the table. OR REPLACE replaces the function of version 0.1.0.
 CREATE OR REPLACE FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -376,6 +382,7 @@ AS $$
     HAVING ($1).source_metadata IS NOT NULL
 $$;
 COMMENT ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) IS
-    'source_metadata with external_id as its first key; a computed column: select=*,source_metadata_ordered';
+'source_metadata with external_id as its first key; a computed column.
+Select the column with select=*,source_metadata_ordered.';
 REVOKE ALL ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) FROM PUBLIC, anon, authenticated;
 GRANT EXECUTE ON FUNCTION @extschema@.source_metadata_ordered(@extschema@.recordings) TO authenticated, service_role;

@@ -1,10 +1,11 @@
--- Who may call what: the users' functions for authenticated and service_role, these and the administration for the owner
--- of the database, whose migrations and backfills import too, nothing for anybody else. (Who owns the database need not
--- own the functions: on Supabase a superuser has installed them.) Runs at the end of CREATE EXTENSION, and again in
--- bootstrap_auth(), which makes the roles where Supabase has not.
+-- Grants EXECUTE on the extension's functions, and nothing to PUBLIC and anon.
 --
--- New functions are open to PUBLIC, and on Supabase, by default privileges, to its three roles by name: all of that is
--- taken back first. A loop over the members of the extension, so that none can be forgotten.
+-- authenticated and service_role may call the functions of the extension's schema. The owner of the database may call
+-- all functions, for migrations and backfills: on Supabase a superuser installs the extension and so owns them. Runs at
+-- the end of CREATE EXTENSION, and again in bootstrap_auth(), which creates missing roles.
+--
+-- First revokes what new functions have by default: EXECUTE for PUBLIC, and on Supabase, by default privileges, for its
+-- three roles. Loops over the members of the extension, so that no function can be forgotten.
 DO $$
 DECLARE
     administration CONSTANT pg_catalog.text := 'connector_pipeline';
@@ -34,7 +35,7 @@ BEGIN
     LOOP
         IF member.is_ours THEN
             EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM %s', member.signature, strangers);
-            -- So that bootstrap_auth() can grant them on, when the roles are made.
+            -- With GRANT OPTION, so that bootstrap_auth() can grant to the roles that it creates.
             EXECUTE pg_catalog.format(
                 'GRANT EXECUTE ON ROUTINE %s TO pg_database_owner WITH GRANT OPTION', member.signature
             );
@@ -50,10 +51,10 @@ BEGIN
         GRANT USAGE ON SCHEMA connector_pipeline TO pg_database_owner;
     END IF;
     IF api_roles IS NOT NULL THEN
-        -- Not with format(): the schema's name may have a % in it.
+        -- concat() instead of format(): the schema's name may contain a %.
         EXECUTE pg_catalog.concat('GRANT USAGE ON SCHEMA @extschema@ TO ', api_roles);
-        -- A grant within CREATE EXTENSION has PostgreSQL note all privileges on the schema as the extension's own, also
-        -- those that others had before. pg_dump leaves these out, so that a restored schema would lack them.
+        -- Deletes the schema's initial privileges, which pg_dump omits: a restored schema would lack them.
+        -- A GRANT within CREATE EXTENSION makes initial privileges of all privileges on the schema, even of older ones.
         IF EXISTS (
             SELECT
             FROM pg_catalog.pg_init_privs

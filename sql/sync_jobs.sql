@@ -1,5 +1,5 @@
--- Sync jobs: what a connector's run opens before its batches and closes after them. Row-level security decides whose job
--- it may be. No SET clause, hence the names in full: an application's triggers run with the caller's search_path.
+-- Opens and closes the sync job of a connector's run. Row-level security decides whose jobs a caller may write.
+-- Names are qualified instead of a SET clause, so that an application's triggers run with the caller's search_path.
 
 CREATE FUNCTION @extschema@.start_sync_job(
     p_source_app text,
@@ -19,8 +19,9 @@ BEGIN
         RAISE EXCEPTION 'p_source_app is blank'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass the name of the source, like fathom.';
     ELSIF owner IS NULL THEN
-        RAISE EXCEPTION 'there is no owner: no p_user_id and no JWT subject'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass p_user_id, or call with a user''s JWT.';
+        RAISE EXCEPTION 'no owner: p_user_id and the JWT''s sub are missing'
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'Pass p_user_id, or call with a user''s JWT (request.jwt.claims with a sub).';
     END IF;
     INSERT INTO @extschema@.sync_jobs (user_id, type, source_app, status, recording_ids, progress_total, started_at)
     VALUES (
@@ -36,7 +37,7 @@ CREATE FUNCTION @extschema@.finish_sync_job(p_sync_job_id uuid, p_error text DEF
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    -- A client without an error may send an empty one.
+    -- An empty p_error means no error.
     run_error CONSTANT pg_catalog.text := CASE WHEN p_error OPERATOR(pg_catalog.<>) '' THEN p_error END;
     job pg_catalog.record;
     imported pg_catalog.int4;
@@ -47,8 +48,9 @@ DECLARE
 BEGIN
     SELECT * INTO job FROM @extschema@.sync_jobs WHERE id OPERATOR(pg_catalog.=) p_sync_job_id FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'p_sync_job_id %: there is no such sync job of yours', COALESCE(p_sync_job_id::pg_catalog.text, 'NULL')
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Make one with start_sync_job().';
+        RAISE EXCEPTION 'p_sync_job_id %: no such sync job, or the job of another user',
+            COALESCE(p_sync_job_id::pg_catalog.text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Create a sync job with start_sync_job().';
     END IF;
     imported := COALESCE(pg_catalog.cardinality(job.synced_ids), 0);
     skipped := COALESCE(job.skipped_count, 0);

@@ -1,4 +1,4 @@
-//! Every function that SQL sees: the table of contents of the product.
+//! Declares every SQL function that is implemented in Rust.
 
 use pgrx::prelude::*;
 use uuid::Uuid;
@@ -117,7 +117,7 @@ fn ensure_personal_bank(schema: ExtensionSchema, p_user_id: default!(Option<pgrx
     datum(personal_bank::ensure(&call, user).or_raise())
 }
 
-/// Administration, for the owner of the database.
+/// The functions of the schema connector_pipeline, for the owner of the database.
 #[pg_schema]
 mod connector_pipeline {
     use super::*;

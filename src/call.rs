@@ -1,4 +1,4 @@
-//! One call of an SQL function: where its tables are, who calls, and the statements that it may run.
+//! The context of one call of an SQL function.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use crate::caller::Caller;
 use crate::pg::schema::ExtensionSchema;
 use crate::queries::Queries;
 
-/// What every stage needs. Nothing in it outlives the call but the plans of the queries.
+/// The schema, the caller and the prepared statements. Of these, only the plans outlive the call.
 pub struct Call {
     pub schema: ExtensionSchema,
     pub caller: Caller,
@@ -14,13 +14,13 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call of a SECURITY INVOKER function.
+    /// Creates the context of a SECURITY INVOKER function.
     pub fn of_invoker(schema: ExtensionSchema) -> Self {
         let caller = Caller::of_invoker_function(&schema);
         Self::new(schema, caller)
     }
 
-    /// A call of a SECURITY DEFINER function.
+    /// Creates the context of a SECURITY DEFINER function.
     pub fn of_definer(schema: ExtensionSchema) -> Self {
         let caller = Caller::of_definer_function(&schema);
         Self::new(schema, caller)

@@ -1,4 +1,4 @@
-//! An error in the four parts that PostgreSQL gives it: SQLSTATE, message, DETAIL, HINT.
+//! An error with the parts of a PostgreSQL error: SQLSTATE, message, DETAIL, HINT.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use pgrx::pg_sys::panic::ErrorReport;
 
 /// A SQLSTATE, packed as PostgreSQL packs it (`MAKE_SQLSTATE`): five characters of six bits.
 ///
-/// Not [`PgSqlErrorCode`]: that enum knows only the codes that PostgreSQL itself raises and reads a code that an
-/// application invented (`RAISE … USING ERRCODE = 'QUOTA'`) as XX000, an internal error.
+/// Not [`PgSqlErrorCode`]: that enum has only the codes that PostgreSQL itself raises, and reads a code that an
+/// application has defined (`RAISE ... USING ERRCODE = 'QUOTA'`) as XX000, an internal error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SqlState(i32);
 
 impl SqlState {
-    /// The packed form, as `ErrorData.sqlerrcode` holds it.
+    /// Wraps the packed form, as in `ErrorData.sqlerrcode`.
     pub fn from_packed(packed: i32) -> Self {
         Self(packed)
     }
@@ -22,9 +22,10 @@ impl SqlState {
         std::array::from_fn(|i| ((self.0 >> (6 * i)) & 0x3F) as u8 + b'0')
     }
 
-    /// True where the error says nothing about the record at hand: the statement was cancelled or ran into a
-    /// timeout, the server is shutting down, the transaction has to be retried, a resource is exhausted, or something
-    /// is broken. The caller's transaction has to learn of those.
+    /// Returns whether the error is about the transaction, not about a record.
+    ///
+    /// The statement was cancelled or timed out, the server is shutting down, the transaction must be retried, a
+    /// resource is exhausted, or PostgreSQL reports an internal error: the caller must get such an error.
     pub fn concerns_transaction(self) -> bool {
         let code = self.characters();
         match &code[..2] {
@@ -38,7 +39,7 @@ impl SqlState {
         }
     }
 
-    /// True where tables, columns or the dedup index are missing, so that bootstrap() is the way out.
+    /// Returns whether a table, a column or a unique index is missing, which bootstrap() creates.
     fn is_missing_object(self) -> bool {
         matches!(&self.characters(), b"42P01" | b"42703" | b"42P10" | b"3F000")
     }
@@ -62,7 +63,7 @@ impl fmt::Debug for SqlState {
     }
 }
 
-/// An error as a value: it fails one record and lets the others go on.
+/// An error as a value, which fails one record while the others continue.
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub code: SqlState,
@@ -76,18 +77,18 @@ impl Failure {
         Self { code: code.into(), message: message.into(), detail: None, hint: None }
     }
 
-    /// An argument or a record that can't be used as it is (22023).
+    /// Creates the error for an invalid argument or record (22023).
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message)
     }
 
-    /// A required argument that is NULL (22004).
+    /// Creates the error for a required argument that is NULL (22004).
     pub fn null_argument(name: &str) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} is NULL"))
             .hint(format!("Pass a value for {name}."))
     }
 
-    /// Something that the caller may not do (42501).
+    /// Creates the error for an action that the caller may not perform (42501).
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
     }
@@ -102,21 +103,23 @@ impl Failure {
         self
     }
 
-    /// A table of the pipeline that does not exist (42P01).
+    /// Creates the error for a missing table of the pipeline (42P01).
     pub fn missing_table(qualified_name: &str) -> Self {
         let code = PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
-        Self::new(code, format!("there is no table {qualified_name}")).with_bootstrap_hint()
+        Self::new(code, format!("table {qualified_name} does not exist")).with_bootstrap_hint()
     }
 
-    /// A view, or another relation, that has the name of a table of the pipeline (42809).
+    /// Creates the error for a view or other relation that has a table's name (42809).
     pub fn not_a_table(qualified_name: &str) -> Self {
         let code = PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE;
         Self::new(code, format!("{qualified_name} is not a table"))
             .hint("Rename it, then run SELECT * FROM connector_pipeline.bootstrap().")
     }
 
-    /// An error that PostgreSQL or a trigger raised. Each part is cut: a trigger may quote a whole transcript, and the
-    /// results of a batch are one jsonb, of 256 MB at most.
+    /// Creates a failure from an error that PostgreSQL or a trigger raised.
+    ///
+    /// Truncates each part: a trigger may quote a whole transcript, and the results of a batch are one jsonb of at most
+    /// 256 MB.
     pub fn raised(code: SqlState, message: &str, detail: Option<&str>, hint: Option<&str>) -> Self {
         Self { code, message: cut(message), detail: detail.map(cut), hint: hint.map(cut) }.with_bootstrap_hint()
     }
@@ -133,7 +136,7 @@ impl Failure {
         self.code == code.into()
     }
 
-    /// All parts in one line, for a result that has a single place for them.
+    /// Returns all parts in one line, for results with a single field.
     pub fn text(&self) -> String {
         let mut text = self.message.clone();
         if let Some(detail) = &self.detail {
@@ -145,17 +148,17 @@ impl Failure {
         text
     }
 
-    /// Ends the current call with this failure as a PostgreSQL ERROR.
+    /// Raises this failure as a PostgreSQL ERROR.
     ///
-    /// A code that an application invented can't be raised through pgrx: it becomes P0001, what a RAISE without a code
-    /// has, and is named in DETAIL.
+    /// pgrx can't raise a code that an application has defined: that code becomes P0001, as for a RAISE without a code,
+    /// and DETAIL names the original code.
     pub fn raise(self) -> ! {
         let known = PgSqlErrorCode::from(self.code.0);
         let (code, detail) = if SqlState::from(known) == self.code {
             (known, self.detail)
         } else {
-            let invented = format!("SQLSTATE {}", self.code);
-            let detail = self.detail.map_or_else(|| invented.clone(), |detail| format!("{invented}. {detail}"));
+            let custom_code = format!("SQLSTATE {}", self.code);
+            let detail = self.detail.map_or_else(|| custom_code.clone(), |detail| format!("{custom_code}. {detail}"));
             (PgSqlErrorCode::ERRCODE_RAISE_EXCEPTION, Some(detail))
         };
         let mut report = ErrorReport::new(code, self.message, "connector_pipeline");
@@ -179,7 +182,7 @@ fn cut(text: &str) -> String {
     format!("{} ...", &text[..end])
 }
 
-/// Unwraps a value or raises its failure: the last step of functions that answer with an ERROR.
+/// Unwraps a value, or raises its failure as an ERROR.
 pub trait OrRaise<T> {
     fn or_raise(self) -> T;
 }

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::error::Failure;
 use crate::pg::run_as_owner::run_as_owner;
 
-/// Counts as the owner of the table, so that no policy is evaluated for each row.
+/// Counts as the owner of the table, so that policies are not evaluated per row.
 pub fn of(call: &Call, user: Option<Uuid>) -> Result<Vec<(String, i64)>, Failure> {
     let user = call.caller.user(user)?;
     call.caller.must_be_allowed_for(user)?;

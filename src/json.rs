@@ -1,8 +1,8 @@
-//! A JSON value whose numbers and containers stay in the form in which they came. Pure: knows no SQL.
+//! A JSON value whose numbers and containers keep the form of their source. Knows no SQL.
 
 use std::borrow::Cow;
 
-/// A JSON value. Numbers and containers keep their own form `R` and are read only where a key asks for them.
+/// A JSON value. Numbers and containers keep their source's form `R`, and are read only when needed.
 pub enum Value<'a, R> {
     Null,
     Bool(bool),
@@ -12,7 +12,7 @@ pub enum Value<'a, R> {
     Object(R),
 }
 
-/// What validation reads from a number or a container in its own form.
+/// The operations of validation on numbers and containers in their source's form.
 pub trait Raw {
     /// Returns a number's exact decimal text.
     fn decimal(&self) -> String;
@@ -34,7 +34,7 @@ impl<R: Raw> Value<'_, R> {
     }
 }
 
-/// Cuts a value to the length that identifies it in an error message.
+/// Truncates a value for an error message.
 pub fn shorten(text: &str) -> Cow<'_, str> {
     const MAX_CHARACTERS: usize = 40;
     match text.char_indices().nth(MAX_CHARACTERS) {

@@ -1,8 +1,8 @@
 //! connector_pipeline: imports call recordings from connectors into PostgreSQL, exactly once.
 //!
-//! The way of a record: [`api`] builds a [`call`] and parses the [`record`]; [`import`] authorises it, sorts by key and runs
-//! the stages, whose SQL is in [`queries`]; [`outcome`] is returned. [`setup`] creates or adopts the tables, and [`pg`] has
-//! all unsafe code.
+//! The path of a record: [`api`] builds a [`call`] and parses the [`record`]; [`import`] authorises it, sorts by key
+//! and runs the stages, whose SQL is in [`queries`]; [`outcome`] is returned. [`setup`] creates or adopts the tables,
+//! and [`pg`] has all unsafe code.
 
 mod api;
 mod call;
@@ -44,5 +44,5 @@ extension_sql_file!(
         "duplicates",
     ]
 );
-// Last, for it goes over all functions there are.
+// Last, because this file grants privileges on all functions.
 extension_sql_file!("../sql/grants.sql", name = "grants", finalize);

@@ -11,11 +11,11 @@ use crate::record::Parsed;
 /// The outcome of one record.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The recording is in; its id is None after a dry run. The warning says why it has no vault entry.
+    /// The recording was inserted; its id is None after a dry run. The warning says why a vault entry is missing.
     Imported { id: Option<Uuid>, warning: Option<String> },
-    /// The record's key existed already; the id of its recording where the caller may see it.
+    /// The record's key exists; `existing` is the recording, if visible to the caller.
     Skipped { existing: Option<Uuid> },
-    /// Nothing of the record is in.
+    /// Nothing of the record was imported.
     Failed(Failure),
 }
 
@@ -31,7 +31,7 @@ impl Outcome {
 /// The *pipeline result* of one record, in the shape that the TypeScript pipeline returned.
 pub struct PipelineResult {
     pub outcome: Outcome,
-    /// Why a failed record of a batch was not kept among the failed imports.
+    /// Why a failed record of a batch could not be kept for a retry.
     pub warning: Option<String>,
     /// Keys of the record that the pipeline doesn't know.
     pub ignored_fields: Vec<String>,
@@ -75,7 +75,7 @@ impl PipelineResult {
 /// The *batch result*: counts, and the result of each record.
 pub struct BatchResult {
     pub results: Vec<PipelineResult>,
-    /// The id of each record, where it could be read.
+    /// The external id of each record, if readable.
     pub external_ids: Vec<Option<String>>,
 }
 

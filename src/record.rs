@@ -1,4 +1,4 @@
-//! A connector record: its keys, their types, and every fault that one can have. Pure: no SQL, no server.
+//! Parses a connector record and reports its faults. Knows no SQL and no server.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::json::{Raw, Value};
 /// Microseconds since 2000-01-01 00:00:00 UTC, PostgreSQL's timestamptz.
 pub type Timestamp = i64;
 
-/// A connector record that has been checked.
+/// A valid connector record.
 pub struct Record<'a, R> {
     pub external_id: Cow<'a, str>,
     pub source_app: &'a str,
@@ -33,7 +33,7 @@ pub struct Record<'a, R> {
 pub struct Parsed<'a, R> {
     /// The record, or all its faults in one message.
     pub record: Result<Record<'a, R>, String>,
-    /// The id, where it could be read.
+    /// The id, if readable.
     pub external_id: Option<Cow<'a, str>>,
     pub source_app: Option<&'a str>,
     pub owner_user_id: Option<Uuid>,
@@ -60,7 +60,7 @@ const KEYS: [&str; 15] = [
     "global_tags",
 ];
 
-/// Checks and normalises the fields of one record. Reports all faults at once, each with its key.
+/// Checks and normalises the fields of a record; reports all faults, each with its key.
 pub fn parse<'a, R: Raw>(given: impl IntoIterator<Item = (&'a str, Value<'a, R>)>) -> Parsed<'a, R> {
     let mut fields = Fields { values: std::array::from_fn(|_| None), faults: Vec::new() };
     let mut ignored_fields = Vec::new();
@@ -118,9 +118,9 @@ pub fn parse<'a, R: Raw>(given: impl IntoIterator<Item = (&'a str, Value<'a, R>)
     }
 }
 
-/// The parse result for a value that isn't an object.
+/// Returns the parse result for a value that isn't an object.
 pub fn not_an_object<'a, R: Raw>(value: &Value<'_, R>) -> Parsed<'a, R> {
-    let fault = format!("invalid record: it {}", expected("an object", value));
+    let fault = format!("invalid record: the record {}", expected("an object", value));
     Parsed { record: Err(fault), external_id: None, source_app: None, owner_user_id: None, ignored_fields: Vec::new() }
 }
 
@@ -128,7 +128,7 @@ fn position(key: &str) -> Option<usize> {
     KEYS.iter().position(|known| *known == key)
 }
 
-/// The values of a record by the position of their key in [`KEYS`], and their faults.
+/// The values of a record, in the order of [`KEYS`], and their faults.
 struct Fields<'a, R> {
     values: [Option<Value<'a, R>>; KEYS.len()],
     faults: Vec<String>,
@@ -143,7 +143,7 @@ impl<'a, R> Fields<'a, R> {
         }
     }
 
-    /// `null` for an optional key means absent.
+    /// Reads an optional key; `null` means absent.
     fn optional<T>(&mut self, key: &str, read: impl FnOnce(Value<'a, R>) -> Read<T>) -> Option<T> {
         match self.value(key) {
             None | Some(Value::Null) => None,
@@ -171,9 +171,11 @@ fn text<'a, R: Raw>(value: Value<'a, R>) -> Read<&'a str> {
     }
 }
 
-/// The longest `external_id` and `source_app`, in bytes: with the owner both fit into an entry of the dedup index (2,704
-/// bytes), however little they compress.
+/// The maximum length of `external_id`, in bytes.
+///
+/// Together with the owner and `source_app`, it fits into a tuple of the dedup index (2,704 bytes) even uncompressed.
 const MAX_EXTERNAL_ID: usize = 2000;
+/// The maximum length of `source_app`, in bytes.
 const MAX_SOURCE_APP: usize = 500;
 
 fn part_of_key(text: Cow<'_, str>, max: usize) -> Read<Cow<'_, str>> {
@@ -191,7 +193,9 @@ fn source_app<'a, R: Raw>(value: Value<'a, R>) -> Read<&'a str> {
     part_of_key(Cow::Borrowed(name), MAX_SOURCE_APP).map(|_| name)
 }
 
-/// Reads a vendor's id: a string, or an integer, whose decimal text is exact and never goes through a float.
+/// Reads a vendor's id: a string, or an integer.
+///
+/// The decimal text of an integer is exact and never goes through a float.
 fn identifier<'a, R: Raw>(value: Value<'a, R>) -> Read<Cow<'a, str>> {
     let id = match value {
         Value::Text(text) => Cow::Borrowed(text),
@@ -230,7 +234,7 @@ fn timestamp<R: Raw>(value: Value<'_, R>) -> Read<Timestamp> {
             // chrono accepts U+2212 as a minus; RFC 3339 doesn't.
             Ok(time) if text.is_ascii() => {
                 let seconds = time.timestamp() - POSTGRES_EPOCH;
-                // PostgreSQL rounds to the microsecond, and so do we.
+                // Rounds to the microsecond, as PostgreSQL does.
                 let microseconds = (i64::from(time.timestamp_subsec_nanos()) + 500) / 1000;
                 Ok(seconds * 1_000_000 + microseconds)
             }
@@ -247,8 +251,10 @@ fn uuid<R: Raw>(value: Value<'_, R>) -> Read<Uuid> {
     }
 }
 
-/// Reads the notations that PostgreSQL accepts: 32 digits, a hyphen after any four of them but the last, in braces or not. Uuid's
-/// own parser refuses some of them, and accepts a URN.
+/// Reads a uuid in any notation that PostgreSQL accepts.
+///
+/// That is 32 digits, a hyphen after any four of them but the last, in braces or not. The parser of the uuid crate
+/// refuses some of these notations, and accepts URNs.
 fn parse_uuid(text: &str) -> Option<Uuid> {
     let inner = match text.strip_prefix('{') {
         Some(rest) => rest.strip_suffix('}')?,

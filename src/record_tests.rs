@@ -27,7 +27,7 @@ fn number(digits: &'static str) -> Value<'static, Sample> {
     Value::Number(Sample::Number(digits))
 }
 
-/// A good record with `changes` over it.
+/// Returns a valid record with `changes` applied.
 fn record_with(changes: Vec<Field>) -> Vec<Field> {
     let mut fields = vec![
         ("external_id", Value::Text("a")),
@@ -50,7 +50,7 @@ fn start_of(text: &'static str) -> Option<Timestamp> {
 }
 
 #[test]
-fn the_least_record_is_good() {
+fn a_record_with_only_the_required_keys_is_valid() {
     let parsed = parse(record_with(vec![]));
     let record = parsed.record.unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(record.external_id, "a");
@@ -117,7 +117,7 @@ fn null_for_an_optional_key_means_absent() {
 }
 
 #[test]
-fn unknown_keys_are_listed_and_do_no_harm() {
+fn unknown_keys_are_listed_and_the_record_is_valid() {
     let parsed = parse(record_with(vec![("colour", Value::Object(Sample::Object)), ("size", Value::Bool(true))]));
     assert!(parsed.record.is_ok());
     assert_eq!(parsed.ignored_fields, ["colour", "size"]);
@@ -130,7 +130,7 @@ fn a_long_value_is_shortened_in_the_message() {
 }
 
 #[test]
-fn a_uuid_is_what_postgresql_takes_for_one() {
+fn a_uuid_is_accepted_in_the_notations_of_postgresql_only() {
     let uuid = Uuid::from_u128(0xa0eebc99_9c0b_4ef8_bb6d_6bb9bd380a11);
     for good in [
         "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",

@@ -2,8 +2,8 @@
 
 /// Replaces each placeholder of `template` by its value.
 ///
-/// Panics where the template has a placeholder without a value, or a value has no placeholder: a file and the code that
-/// fills it can't drift apart unnoticed.
+/// Panics if a placeholder has no value or a value has no placeholder, so that a file and the code that fills it can't
+/// drift apart unnoticed.
 pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut used = vec![false; values.len()];
     let filled = fill_from(template, |name| {
@@ -16,7 +16,7 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-/// Replaces each placeholder of `template` by what `value_of` its name gives; panics where that is None.
+/// Replaces each placeholder of `template` by `value_of` its name; panics on None.
 ///
 /// In one pass, so that no value is searched for placeholders.
 pub fn fill_from(template: &str, mut value_of: impl FnMut(&str) -> Option<String>) -> String {
@@ -32,7 +32,9 @@ pub fn fill_from(template: &str, mut value_of: impl FnMut(&str) -> Option<String
     filled
 }
 
-/// Splits at the next `@name@`, whose name is of lower-case letters and underscores: `@>` and `a@b` are none.
+/// Splits at the next `@name@`.
+///
+/// A name has only lower-case letters and underscores: `@>` and `a@b` are not placeholders.
 fn next_placeholder(sql: &str) -> Option<(&str, &str, &str)> {
     sql.match_indices('@').find_map(|(start, _)| {
         let (name, after) = sql[start + 1..].split_once('@')?;
@@ -46,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_placeholder_is_replaced_wherever_it_stands() {
+    fn every_occurrence_of_a_placeholder_is_replaced() {
         assert_eq!(fill("SELECT @a@, '@a@' FROM @b@.t", &[("a", "1"), ("b", "s")]), "SELECT 1, '1' FROM s.t");
     }
 
@@ -56,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_and_addresses_are_no_placeholders() {
+    fn operators_and_addresses_are_not_placeholders() {
         let sql = "SELECT '{}' @> '{}', 'a@b.c', 'x@y z@'";
         assert_eq!(fill(sql, &[]), sql);
     }

@@ -1,5 +1,6 @@
--- The unique indexes that ON CONFLICT takes for a needed key, whatever their names and the order of their columns.
--- $1 schema. serves: false where the index is in the way instead, as told in the other columns.
+-- Finds the unique indexes, of any name and column order, that ON CONFLICT infers.
+-- $1 schema. serves: false for an index that makes ON CONFLICT fail or lose records, for the reasons in the other
+-- columns.
 SELECT
     candidate.*,
     candidate.is_valid AND candidate.is_immediate AND candidate.is_exact AS serves
@@ -8,11 +9,11 @@ FROM (
         needed.index_name,
         needed.table_name,
         index.indexrelid,
-        -- False where a CREATE INDEX CONCURRENTLY has failed, or is running.
+        -- False if CREATE INDEX CONCURRENTLY has failed, or is running.
         index.indisvalid AS is_valid,
-        -- False for a deferrable constraint: ON CONFLICT chooses it, and then raises.
+        -- False for a deferrable constraint, which ON CONFLICT infers and then refuses.
         index.indimmediate AS is_immediate,
-        -- False where a collation takes two ids for one (upper and lower case, say): of two imports one would be lost.
+        -- False for a nondeterministic collation: it treats different ids as equal, and an import would be lost.
         NOT EXISTS (
             SELECT
             FROM pg_catalog.unnest(index.indcollation::pg_catalog.oid[]) AS used (oid)
@@ -26,7 +27,7 @@ FROM (
         AND index.indpred IS NULL
         AND index.indnkeyatts = pg_catalog.cardinality(needed.key)
         AND ARRAY(SELECT pg_catalog.unnest(needed.key) ORDER BY 1) = ARRAY(
-            -- A domain over jsonb is cast to jsonb in it.
+            -- The definition of an index on a domain over jsonb has a cast to jsonb.
             SELECT pg_catalog.replace(pg_catalog.pg_get_indexdef(index.indexrelid, position, true), '::jsonb', '')
             FROM pg_catalog.generate_series(1, index.indnkeyatts) AS position
             ORDER BY 1

@@ -1,5 +1,5 @@
--- Returns whether a function of a row of recordings exists; whether it returns what it should, compatibility/functions.sql
--- checks. One that bootstrap() of 0.1.0 made doesn't count: its body is a parsed one, which blocks changes of the table.
+-- Checks whether a function of a row of recordings exists; compatibility/functions.sql checks its result type.
+-- The function that bootstrap() of 0.1.0 created does not count: its parsed body blocks changes of the table.
 -- $1 schema, $2 function.
 SELECT EXISTS (
     SELECT

@@ -1,3 +1,4 @@
+-- Checks whether a policy exists.
 -- $1 schema, $2 policy, $3 table.
 SELECT EXISTS (
     SELECT

@@ -1,5 +1,6 @@
--- $1 schema, $2 table, $3 the SQL that makes it: whether it was made by that, which its comment tells, and service_role has
--- TRIGGER on it. An application's own table is none of our business.
+-- Checks whether service_role has TRIGGER on a table that bootstrap() created.
+-- $1 schema, $2 table, $3 the SQL that creates it: the comment in that SQL identifies tables that bootstrap() created.
+-- Privileges on an application's own table are left to the application.
 SELECT EXISTS (
     SELECT
     FROM pg_catalog.pg_class AS class

@@ -1,5 +1,5 @@
--- The unique indexes that are to be made on tables with rows in them, perhaps with the same key twice.
--- $1 schema, $2 tables that are not to be looked at. Rows: table, key, as a list and as text for people.
+-- Finds the unique indexes to create on existing tables, whose rows may have duplicate keys.
+-- $1 schema, $2 tables to ignore. Rows: table, key, key as text for messages.
 SELECT
     needed.table_name,
     pg_catalog.array_to_string(needed.key, ', '),
@@ -7,7 +7,7 @@ SELECT
 FROM (@needed_keys@) AS needed
 JOIN pg_catalog.pg_class AS class ON class.relname = needed.table_name AND class.relnamespace = $1
 WHERE needed.table_name <> ALL ($2)
-    -- A column that is added now has no duplicates.
+    -- A key with a column that bootstrap() adds has no duplicates.
     AND NOT EXISTS (
         SELECT
         FROM (@needed_columns@) AS needed_column

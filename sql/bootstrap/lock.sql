@@ -1,3 +1,2 @@
--- One bootstrap() at a time: a second one waits, and then finds what the first has made. Held to the end of the
--- transaction.
+-- Takes an advisory lock until the end of the transaction: one bootstrap() runs at a time.
 SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('connector_pipeline.bootstrap', 0))

@@ -1,5 +1,5 @@
--- The columns that an adopted table lacks.
--- $1 schema, $2 table. Rows: column, how to add it.
+-- Finds the columns that an adopted table lacks.
+-- $1 schema, $2 table. Rows: column, its definition.
 SELECT needed.column_name, needed.definition
 FROM (@needed_columns@) AS needed
 JOIN pg_catalog.pg_class AS class ON class.relname = needed.table_name AND class.relnamespace = $1

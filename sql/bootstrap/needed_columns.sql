@@ -1,10 +1,11 @@
--- The columns that the pipeline reads or writes, and what may serve as each. An adopted table may have any others.
+-- Lists the columns that the pipeline reads or writes. An adopted table may have others.
 --
--- serving: types that will do, the first of them as bootstrap() makes it. anyenum stands for every enum, where the
--- statements compare labels and write them as literals.
--- definition: how the column is added. Nullable or with a constant default, so that no row is rewritten.
--- is_added: false where only the application knows what existing rows have there. bootstrap() then says so instead.
--- is_filled: the pipeline's INSERT gives it a value, so that the column needs no default of its own.
+-- serving: the types that are compatible, first the type that bootstrap() creates. anyenum stands for every enum: the
+-- statements compare such a column as text, and write its labels as literals.
+-- definition: of a column that is added. Nullable or with a constant default, so that no row is rewritten.
+-- is_added: false if only the application knows the values for existing rows. Then bootstrap() fails if the column is
+-- missing.
+-- is_filled: the pipeline's INSERT always gives a value, so that the column needs no default.
 SELECT table_name, column_name, serving::pg_catalog.regtype[], definition, is_added, is_filled
 FROM (
     VALUES
@@ -39,7 +40,7 @@ FROM (
         ('recordings', 'duration', '{integer,bigint,numeric}', 'integer', true, true),
         ('recordings', 'recording_start_time', '{timestamptz}', 'timestamptz', true, true),
         ('recordings', 'recording_end_time', '{timestamptz}', 'timestamptz', true, true),
-        -- Which of two duplicates is the older: a default would make all of them the same age.
+        -- Not added: the time shows which duplicate is the oldest, and a default would be the same for all rows.
         ('recordings', 'created_at', '{timestamptz,timestamp}', 'timestamptz DEFAULT now()', false, false),
         ('recordings', 'synced_at', '{timestamptz,timestamp}', 'timestamptz', true, true),
 
@@ -82,7 +83,7 @@ FROM (
         ('import_failures', 'updated_at', '{timestamptz,timestamp}', 'timestamptz NOT NULL DEFAULT now()', true, false),
         (
             'import_failures', 'record_key', '{uuid}',
-            -- As in bootstrap.sql. Of this table alone rows are rewritten: it is our own, and small.
+            -- As in bootstrap.sql. Adding this column rewrites the table, which is small.
             $$uuid NOT NULL GENERATED ALWAYS AS (
                 md5(
                     COALESCE(owner_user_id::text, '') || ' '

@@ -1,4 +1,4 @@
--- The unique indexes that ON CONFLICT looks for, and what each column of them is, as pg_get_indexdef() writes it.
+-- Lists the unique indexes that ON CONFLICT needs, with their columns as pg_get_indexdef() writes them.
 SELECT index_name, table_name, key
 FROM (
     VALUES

@@ -1,4 +1,4 @@
--- Adds what a batch did to its sync job.
+-- Adds the counts and ids of a batch to its sync job.
 -- $1 the job, $2 records processed, $3 duplicates: arrays of one. $4 ids imported, $5 ids failed. Rows: none.
 UPDATE @extschema@.sync_jobs
 SET

@@ -1,5 +1,5 @@
--- How many recordings a user has from each source. The dedup index begins with these two columns, so that this is an
--- index-only scan.
+-- Counts the recordings that a user has from each source.
+-- The dedup index begins with these two columns, so that this is an index-only scan.
 -- $1 the user, an array of one. Rows: source app, count.
 SELECT recordings.source_app::pg_catalog.text, pg_catalog.count(*)
 FROM @extschema@.recordings

@@ -1,5 +1,5 @@
--- A personal bank with its owner and its personal vault.
--- The roles are literals, not parameters, for they may be labels of an enum.
+-- Creates a personal bank with its owner and its personal vault.
+-- The roles are literals, not parameters, because they may be labels of an enum.
 -- $1 the owner, an array of one. Rows: the bank's id.
 WITH owner AS (
     SELECT @each@($1) AS user_id

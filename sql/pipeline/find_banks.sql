@@ -1,4 +1,4 @@
--- The bank that a recording goes to.
+-- Finds the bank of each request.
 -- $1 owners, $2 banks asked for (NULL: none): one element each a request. Rows: the position from 1, a bank's id; none where
 -- the owner is no member of the bank asked for, or has no personal bank, and of several personal banks the least id counts.
 -- In no order, and OFFSET: see find_duplicates.sql.

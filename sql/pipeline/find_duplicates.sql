@@ -1,10 +1,10 @@
--- Which of the keys asked for are imported already, and as what.
--- $1 owners, $2 source apps, $3 external ids: one element each a key. Rows: the key's position from 1, a recording's id and
--- time; several where a key has several recordings (from before the dedup index). No order, for a sort would be half the
--- work of one look-up.
+-- Finds the recordings that have the given dedup keys.
+-- $1 owners, $2 source apps, $3 external ids: one element per key. Rows: the key's position from 1, a recording's id
+-- and created_at; several rows if a key has several recordings (from before the dedup index). Not sorted: a sort would
+-- take half the time of a single look-up.
 --
--- LATERAL with OFFSET makes it a look-up a key. As a plain join it would be planned for the thousand keys that the
--- planner supposes in any array, as a hash of all recordings, for one key too.
+-- LATERAL with OFFSET forces one index look-up per key. A plain join, whatever the number of keys, could be planned for
+-- the number of elements that the planner assumes in any array, and hash all recordings.
 SELECT asked.position, existing.id, existing.created_at::pg_catalog.timestamptz
 FROM (
     SELECT

@@ -1,4 +1,4 @@
--- The personal bank of a user: one that the user owns, not one that the user is a guest in.
+-- Finds the personal bank that a user owns. Membership in another user's personal bank does not count.
 -- $1 the user, an array of one. Rows: the bank's id, or none.
 SELECT banks.id
 FROM @extschema@.bank_memberships AS membership

@@ -1,5 +1,5 @@
--- Which of the entries asked for are there.
--- $1 vaults, $2 recordings: one element each an entry. Rows: the positions, from 1, of those that are.
+-- Finds which of the given vault entries exist.
+-- $1 vaults, $2 recordings: one element per entry. Rows: the positions, from 1, of the entries that exist.
 -- LATERAL with LIMIT: see find_duplicates.sql.
 SELECT asked.position
 FROM (

@@ -1,4 +1,4 @@
--- The vault that a recording goes to.
+-- Finds the vault of each request.
 -- $1 owners, $2 banks, $3 vaults asked for (NULL: none): one element each a request. Rows: the position from 1, a vault's
 -- id, whether the owner is a member of it; none where there is no such vault in that bank. Of several one with a membership
 -- counts, and of those the least id. In no order, and OFFSET: see find_duplicates.sql.

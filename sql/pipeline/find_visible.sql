@@ -1,7 +1,7 @@
--- Which recordings the caller may see.
--- $1 ids. Rows: those of them that are visible.
+-- Finds which of the given recordings the caller may see.
+-- $1 ids. Rows: the visible ones.
 --
--- The columns of the key have to be readable too: who may not read them is not told that a key is there.
+-- Reads the columns of the key too: a caller without the privilege for these must not learn that a key exists.
 SELECT recordings.id
 FROM @extschema@.recordings
 WHERE recordings.id OPERATOR(pg_catalog.=) ANY ($1)

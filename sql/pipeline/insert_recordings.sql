@@ -1,7 +1,7 @@
--- Inserts recordings, in the order given. The dedup index decides which are new; a violation of any other unique index
--- is an error, for what is dropped without a word is lost.
--- One array a column, one element each a recording; tags are literals of arrays, for arrays of arrays have to be of one
--- length. Rows: the ids of those that went in.
+-- Inserts recordings, in the order given.
+-- The dedup index decides which are new. A violation of any other unique index is an error: a skipped record would be
+-- lost. One array per column, one element per recording; tags are array literals, because nested arrays must have equal
+-- lengths. Rows: the ids of the inserted recordings.
 INSERT INTO @extschema@.recordings (
     id, bank_id, owner_user_id, source_app, source_metadata, title, full_transcript, summary, audio_url, video_url,
     global_tags, duration, recording_start_time, recording_end_time, synced_at

@@ -1,5 +1,6 @@
--- Keeps failed records for a retry: once a user and key, with the last record, error and number of attempts.
--- $1 users, $2 owners, $3 source apps, $4 external ids, $5 records, $6 errors, $7 SQLSTATEs: one element each a failure,
+-- Keeps failed records for a retry, one row per user and key.
+-- A row has the last record, its error, and the number of attempts.
+-- $1 users, $2 owners, $3 source apps, $4 external ids, $5 records, $6 errors, $7 SQLSTATEs: one element per failure,
 -- no key twice, in lock order. Rows: none.
 INSERT INTO @extschema@.import_failures AS kept (user_id, owner_user_id, source_app, external_id, record, error, code)
 SELECT

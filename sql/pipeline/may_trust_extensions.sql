@@ -1,4 +1,5 @@
--- Whether the schema extensions belongs to a superuser, or to the current user, who owns the tables.
+-- Checks whether the schema extensions belongs to a superuser or to the current user.
+-- Runs as the owner of the tables.
 SELECT EXISTS (
     SELECT
     FROM pg_catalog.pg_namespace AS namespace

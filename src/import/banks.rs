@@ -1,4 +1,4 @@
-//! The bank that a recording belongs to: the one asked for, else the owner's personal bank.
+//! Finds the bank of a recording: that of `bank_id`, else the owner's personal bank.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::import::isolate::{self, Mode};
 use crate::import::personal_bank;
 use crate::queries::rows::BankRequest;
 
-/// The bank of each request, or why there is none.
+/// The bank of each request, or the error of its look-up.
 pub type Banks = BTreeMap<BankRequest, Result<Uuid, Failure>>;
 
-/// Finds the bank of each candidate, and creates the personal bank of a user who has none yet.
+/// Finds the bank of each candidate; creates personal banks that are missing.
 pub fn find(call: &Call, mode: Mode, candidates: &[&Candidate]) -> Banks {
     let requests = candidates.iter().map(|candidate| candidate.bank_request()).collect();
     let found = isolate::look_up(mode, requests, |requests| call.queries.find_banks(requests));
-    // In the order of their owners, so that two batches never wait for each other's new personal banks in a circle.
+    // In the order of their owners, so that two batches that create personal banks don't deadlock.
     let banks = found.into_iter().map(|(request, bank)| {
         let bank = bank.and_then(|bank| match bank {
             Some(bank) => Ok(bank),
@@ -30,7 +30,7 @@ pub fn find(call: &Call, mode: Mode, candidates: &[&Candidate]) -> Banks {
     banks.collect()
 }
 
-/// Creates the personal bank, and finds it again with the caller's rights.
+/// Creates the personal bank, then looks that bank up with the caller's rights.
 fn create_personal_bank(call: &Call, mode: Mode, request: &BankRequest) -> Result<Uuid, Failure> {
     let created = mode.attempt(|| {
         personal_bank::ensure(call, request.owner)?;
@@ -40,7 +40,9 @@ fn create_personal_bank(call: &Call, mode: Mode, request: &BankRequest) -> Resul
     created.flatten()
 }
 
-/// The same error for a bank that does not exist and for one that is not the owner's: nobody learns which banks exist.
+/// Creates the error for a bank that the owner is not a member of.
+///
+/// A bank that does not exist gets the same error, so that callers can't find out which banks exist.
 fn not_a_member(request: &BankRequest) -> Failure {
     let bank = request.bank_id.map_or_else(String::new, |bank| bank.to_string());
     Failure::forbidden(format!("bank_id {bank}: user {} is not a member of this bank", request.owner))
@@ -48,6 +50,6 @@ fn not_a_member(request: &BankRequest) -> Failure {
 }
 
 fn no_personal_bank(request: &BankRequest) -> Failure {
-    Failure::forbidden(format!("user {} can see no personal bank", request.owner))
+    Failure::forbidden(format!("the personal bank of user {} is not visible to the caller", request.owner))
         .hint("Check the policies on banks and bank_memberships.")
 }

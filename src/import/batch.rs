@@ -1,4 +1,4 @@
-//! A batch: imports many records, adds to their sync job and keeps those that fail.
+//! Imports many records, updates their sync job, and keeps the records that fail.
 
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
@@ -14,13 +14,15 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::subtransaction;
 use crate::queries::rows::{FailedImport, JobProgress};
 
-/// What run_pipeline_batch() is asked to do.
+/// The records of a call of run_pipeline_batch(), and their sync job.
 pub struct Batch<'a> {
     pub job: Option<Uuid>,
     pub records: Vec<InputRecord<'a>>,
 }
 
-/// The most records of one call. Each takes a kB beside the record, and three where it fails, however small it is.
+/// The maximum number of records of one call.
+///
+/// Besides the record itself, each takes 1 kB of memory, and 3 kB if the record fails.
 const MAX_RECORDS: usize = 100_000;
 
 /// Parses the elements of `p_records`.
@@ -36,7 +38,7 @@ pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<
             .hint("Pass them in several calls, or use CALL connector_pipeline.backfill(...)."));
     }
     let mut records = Vec::new();
-    // The largest allocation: where memory is short, Rust by itself would end the backend.
+    // A plain allocation would abort the backend if it fails, and this is the largest one.
     records.try_reserve_exact(count).map_err(|_| out_of_memory(count))?;
     for element in array.elements() {
         pgrx::check_for_interrupts!();
@@ -46,10 +48,10 @@ pub fn records<'a>(p_records: Jsonb<'a>, p_user_id: Option<Uuid>) -> Result<Vec<
 }
 
 impl Batch<'_> {
-    /// Imports the records, adds to the sync job, keeps the failures.
+    /// Imports the records, updates the sync job, and keeps the failures.
     pub fn run(self, call: &Call) -> Result<BatchResult, Failure> {
-        // Locked before any key is: batches of one job come one after the other, and no batch that holds a key waits for
-        // its job.
+        // Locks the job before any key: batches of one job run one after another, and no batch that holds a key waits
+        // for its job.
         if let Some(job) = self.job.filter(|job| !call.queries.lock_sync_job(*job)) {
             return Err(no_job(job));
         }
@@ -62,8 +64,9 @@ impl Batch<'_> {
         Ok(result)
     }
 
-    /// Returns what [`Batch::run`] would return, and writes nothing: runs it, with all checks, triggers and constraints,
-    /// and rolls it back.
+    /// Returns the result of [`Batch::run`], and writes nothing.
+    ///
+    /// Runs the batch, with all checks, triggers and constraints, and rolls it back.
     pub fn dry_run(self, call: &Call) -> Result<BatchResult, Failure> {
         let mut result = subtransaction::dry_run(|| self.run(call).or_raise())?;
         result.forget_new_ids();
@@ -79,7 +82,7 @@ fn failed<'a>(caller: &Caller, records: &'a [InputRecord<'a>], result: &BatchRes
             failed.push(FailedImport {
                 position,
                 user: caller.failure_owner(*p_user_id, parsed.owner_user_id),
-                // The JWT's subject counts too, so that a retry by somebody else is for the same owner.
+                // Includes the JWT's subject, so that a retry by another user imports for the same owner.
                 owner: caller.owner(*p_user_id, parsed.owner_user_id).ok().or(*p_user_id),
                 source_app: parsed.source_app,
                 external_id: parsed.external_id.as_deref(),
@@ -96,7 +99,7 @@ fn progress(result: &BatchResult) -> JobProgress<'_> {
     let ids_of = |of_kind: fn(&Outcome) -> bool| {
         let of_kind =
             result.results.iter().zip(&result.external_ids).filter(move |(result, _)| of_kind(&result.outcome));
-        // A record without an id counts too, as a blank one.
+        // A record without an id is listed too, as a blank id.
         of_kind.map(|(_, id)| id.as_deref().unwrap_or("")).collect()
     };
     JobProgress {
@@ -113,6 +116,6 @@ fn out_of_memory(records: usize) -> Failure {
 }
 
 fn no_job(job: Uuid) -> Failure {
-    Failure::invalid(format!("p_sync_job_id {job}: there is no such sync job of yours"))
-        .hint("Make one with start_sync_job().")
+    Failure::invalid(format!("p_sync_job_id {job}: no such sync job, or the job of another user"))
+        .hint("Create a sync job with start_sync_job().")
 }

@@ -16,7 +16,7 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// Authorises a record: an error where it is invalid, or where the caller may not import for its owner.
+    /// Checks that a record is valid and that the caller may import for its owner.
     pub fn authorise(caller: &Caller, position: usize, input: &'a InputRecord<'a>) -> Result<Self, Failure> {
         let record = input.parsed.record.as_ref().map_err(|faults| Failure::invalid(faults.as_str()))?;
         let owner = caller.owner(input.p_user_id, record.owner_user_id)?;

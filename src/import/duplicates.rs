@@ -1,4 +1,4 @@
-//! Finds out whether a key is imported already: for the pipeline, and for callers that ask before they fetch.
+//! Looks up dedup keys, for the pipeline and for check_duplicate() and check_duplicates().
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,7 +12,9 @@ use crate::pg::spi::SnapshotMode;
 use crate::pg::subtransaction;
 use crate::queries::rows::Key;
 
-/// Sorts out the candidates whose key exists. Only saves work: where the look-up fails, the dedup index still decides.
+/// Skips the candidates whose key exists; returns the others.
+///
+/// Only saves work: if the look-up fails, the dedup index still finds the duplicates.
 pub fn skip<'a>(
     call: &Call,
     mode: Mode,
@@ -21,7 +23,7 @@ pub fn skip<'a>(
 ) -> Vec<&'a Candidate<'a>> {
     let keys: Vec<Key> = candidates.iter().map(Candidate::key).collect();
     let existing = mode.attempt(|| find_existing(call, SnapshotMode::Current, &keys)).unwrap_or_else(|failure| {
-        pgrx::warning!("dedup check failed, the import goes on: {}", failure.text());
+        pgrx::warning!("dedup check failed, and the import continues without it: {}", failure.text());
         vec![None; keys.len()]
     });
     let mut new = Vec::with_capacity(candidates.len());
@@ -34,14 +36,14 @@ pub fn skip<'a>(
     new
 }
 
-/// Finds for each key the recording that has it, where the caller may see that.
+/// Finds the recording of each key, if the caller may see that recording.
 ///
-/// PostgreSQL asks a policy before any condition that could leak a row, and takes `->>` for one: for a caller under
-/// policies the dedup index would be read for all recordings of its owner, for each key. So a key of the caller's own is
-/// looked up as the owner of the table, and the caller then reads what was found, by id. The second look-up runs even
-/// where nothing was found: it needs the privilege to read, and a caller without it learns nothing.
+/// PostgreSQL evaluates policies before conditions that could leak a row, and `->>` is such a condition: under policies
+/// each key would read all of its owner's recordings from the dedup index. So the caller's own keys are looked up as
+/// the owner of the table, and the caller then reads the recordings found, by id. This second look-up runs even if the
+/// first found nothing: it needs the privilege to read, so that a caller without that privilege learns nothing.
 ///
-/// Keys of other owners are looked up under the policies: the time of the answer must not tell whether they exist.
+/// Keys of other owners are looked up under the policies: the response time must not reveal whether they exist.
 pub fn find_existing(call: &Call, snapshot: SnapshotMode, keys: &[Key]) -> Vec<Option<Uuid>> {
     let queries = &call.queries;
     let are_own = || keys.iter().all(|key| call.caller.must_be_allowed_for(key.owner).is_ok());
@@ -53,29 +55,31 @@ pub fn find_existing(call: &Call, snapshot: SnapshotMode, keys: &[Key]) -> Vec<O
             let visible = queries.find_visible(snapshot, existing.iter().copied().filter(Option::is_some).collect());
             existing.into_iter().map(|id| id.filter(|id| visible.contains(id))).collect()
         }
-        // The owner is bound by policies too: nobody sees more.
+        // The table's owner is bound by policies too, or there is no such table.
         Err(_) => queries.find_duplicates(snapshot, keys),
     }
 }
 
-/// Finds the recordings for check_duplicate(). Fails open: where the look-up fails (say, no privilege), nothing is a
-/// duplicate, and a WARNING says why; the dedup index still guards the import.
+/// Finds the recordings for check_duplicate(), and fails open.
+///
+/// If the look-up fails (for example without the privilege to read), no id is a duplicate and a WARNING gives the
+/// reason; the dedup index still guards the import.
 pub fn find(call: &Call, owner: Uuid, source_app: &str, external_ids: &[&str]) -> Vec<Option<Uuid>> {
     let keys: Vec<Key> = external_ids.iter().map(|external_id| Key { owner, source_app, external_id }).collect();
     subtransaction::run(|| find_existing(call, SnapshotMode::Callers, &keys)).unwrap_or_else(|failure| {
-        pgrx::warning!("dedup check failed, so that nothing is taken for a duplicate: {}", failure.text());
+        pgrx::warning!("dedup check failed, and every id counts as new: {}", failure.text());
         vec![None; keys.len()]
     })
 }
 
-/// Finds the recordings for ids of which some are NULL: no recording has those.
+/// Finds the recordings for ids that may be NULL, which no recording has.
 pub fn find_each(call: &Call, owner: Uuid, source_app: &str, external_ids: &[Option<String>]) -> Vec<Option<Uuid>> {
     let asked: Vec<&str> = external_ids.iter().flatten().map(String::as_str).collect();
     let mut found = find(call, owner, source_app, &asked).into_iter();
     external_ids.iter().map(|id| id.as_ref().and_then(|_| found.next().flatten())).collect()
 }
 
-/// The JSON that check_duplicate() returns.
+/// Returns the JSON of check_duplicate().
 pub fn answer(existing: Option<Uuid>) -> Value {
     match existing {
         Some(id) => json!({"isDuplicate": true, "existingRecordingId": id}),

@@ -12,11 +12,13 @@ use crate::outcome::BatchResult;
 use crate::queries::Queries;
 use crate::queries::rows::FailedImport;
 
-/// Keeps failures. One that can't be kept gets a warning in its record's result and a WARNING: there will be no retry.
+/// Keeps failures for a retry.
+///
+/// A failure that can't be kept raises a WARNING, and adds `warning` to its record's result: no retry will import it.
 pub fn keep(queries: &Queries, failed: Vec<FailedImport>, result: &mut BatchResult) {
     let mut failed = in_lock_order(failed);
     let result = RefCell::new(result);
-    // Ids that turn out to be no users.
+    // Ids that have violated the foreign key on users.
     let unknown_users: RefCell<HashSet<Uuid>> = RefCell::default();
     let keep = |failed: &mut [FailedImport]| {
         let known = |user: &Uuid| !unknown_users.borrow().contains(user);
@@ -29,16 +31,18 @@ pub fn keep(queries: &Queries, failed: Vec<FailedImport>, result: &mut BatchResu
             OnError::Retry
         }
         _ => {
-            let warning = format!("it could not be kept for a retry: {}", failure.text());
-            pgrx::warning!("a failed import: {warning}");
+            let warning = format!("the failed record could not be kept for a retry: {}", failure.text());
+            pgrx::warning!("record at index {}: {warning}", failed.position);
             result.borrow_mut().results[failed.position].warning = Some(warning);
             OnError::Fail
         }
     });
 }
 
-/// Sorts failures, each key once with its last failure, in an order that all batches share: overlapping batches don't
-/// deadlock. The order does not depend on the user who sees a failure, which may still change.
+/// Sorts failures into lock order, and drops all but the last failure of each key.
+///
+/// All batches share this order, so that overlapping batches don't deadlock. The order doesn't depend on the user of a
+/// failure, because `keep` may still change that user.
 fn in_lock_order(failed: Vec<FailedImport>) -> Vec<FailedImport> {
     let keyed = failed.into_iter().map(|failed| {
         let key = match (failed.source_app, failed.external_id) {

@@ -1,4 +1,4 @@
-//! A record as a call handed it over.
+//! A record as the caller passed it.
 
 use uuid::Uuid;
 
@@ -9,17 +9,17 @@ use crate::record::{self, Parsed, Record};
 /// A connector record whose containers are still jsonb.
 pub type ConnectorRecord<'a> = Record<'a, Element<'a>>;
 
-/// A record, what could be read of it, and for whom it was handed over.
+/// A record's jsonb, its parse result, and the users that it is imported for.
 pub struct InputRecord<'a> {
     pub element: Element<'a>,
     pub parsed: Parsed<'a, Element<'a>>,
     pub p_user_id: Option<Uuid>,
-    /// The user who kept the record for a retry, where that is not the caller: only that user may be its owner.
+    /// In a retry, the failure's user: nobody else may be the record's owner.
     pub on_behalf_of: Option<Uuid>,
 }
 
 impl<'a> InputRecord<'a> {
-    /// Parses a record, whatever JSON it is.
+    /// Parses any JSON value as a record.
     pub fn new(element: Element<'a>, p_user_id: Option<Uuid>, on_behalf_of: Option<Uuid>) -> Self {
         let parsed = match element.read() {
             Value::Object(object) => record::parse(object.fields()),

@@ -1,4 +1,4 @@
-//! Isolates the items of a batch that fail, so that the others go through.
+//! Isolates the items of a batch that fail, so that the others succeed.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,17 +18,19 @@ pub enum OnError {
     Fail,
 }
 
-/// How a stage guards against failure.
+/// How a stage handles errors.
 #[derive(Clone, Copy)]
 pub enum Mode {
-    /// Not at all: one subtransaction is around all stages.
+    /// An error ends all stages, which run in one subtransaction.
     Together,
-    /// Each step in a subtransaction of its own, and each record where a step fails.
+    /// An error ends one step, and fails the records that cause the error.
+    ///
+    /// Each step runs in its own subtransactions.
     Isolated,
 }
 
 impl Mode {
-    /// Runs `work`, which fails as a whole.
+    /// Runs `work` as one step.
     pub fn attempt<T>(self, work: impl FnOnce() -> T) -> Result<T, Failure> {
         match self {
             Mode::Together => Ok(work()),
@@ -36,7 +38,7 @@ impl Mode {
         }
     }
 
-    /// Runs `act` over all items, and hands each item that fails to `on_error`.
+    /// Runs `act` over all items, and passes each item that fails to `on_error`.
     pub fn for_each<T>(self, items: &mut [T], act: impl Fn(&mut [T]), on_error: impl Fn(&mut T, Failure) -> OnError) {
         match self {
             _ if items.is_empty() => {}
@@ -46,10 +48,10 @@ impl Mode {
     }
 }
 
-/// What was found for each request: an id, nothing, or the error of its look-up.
+/// The result of each request: an id, nothing, or the error of its look-up.
 pub type Found<R> = BTreeMap<R, Result<Option<Uuid>, Failure>>;
 
-/// Looks requests up all at once, and where that fails, isolates those whose look-up fails.
+/// Looks up all requests at once; if that fails, isolates the requests that fail.
 pub fn look_up<R: Ord + Copy>(mode: Mode, requests: BTreeSet<R>, find: impl Fn(&[R]) -> Vec<Option<Uuid>>) -> Found<R> {
     let mut found: Vec<(R, Result<Option<Uuid>, Failure>)> =
         requests.into_iter().map(|request| (request, Ok(None))).collect();
@@ -66,13 +68,13 @@ pub fn look_up<R: Ord + Copy>(mode: Mode, requests: BTreeSet<R>, find: impl Fn(&
     found.into_iter().collect()
 }
 
-/// Runs `act` over all items, in order, in few subtransactions, and hands each item that fails to `on_error`.
+/// Runs `act` over all items, in order; passes each item that fails to `on_error`.
 ///
-/// An item that fails costs three to five subtransactions, whatever the number of items: one that fails, one that walks
-/// item by item to find the culprit, and one for those before it. (Halving would take two for each power of two in the
-/// number of items.) After a failure the next try takes about as many items as succeeded before it, and twice as many
-/// each time one succeeds, so that many failures don't make it quadratic where an error comes at the end only, as that
-/// of a foreign key does.
+/// An item that fails costs three to five subtransactions, whatever the number of items: one that fails, one that runs
+/// the items one by one to find the culprit, and one for the items before the culprit. (Bisection would cost two for
+/// each halving.) After a failure the next attempt takes about as many items as succeeded before, and each success
+/// doubles that number. So many failures don't make the cost quadratic, even if errors are raised only at the end of a
+/// statement, as foreign key violations are.
 pub fn run<T>(items: &mut [T], act: &impl Fn(&mut [T]), on_error: &impl Fn(&mut T, Failure) -> OnError) {
     let mut start = 0;
     let mut size = items.len();
@@ -99,12 +101,12 @@ pub fn run<T>(items: &mut [T], act: &impl Fn(&mut [T]), on_error: &impl Fn(&mut 
     }
 }
 
-/// Runs an item with a unique violation once more, which may have been one of the dedup key.
+/// Runs an item again after a unique violation, which may come from the dedup key.
 ///
-/// While REINDEX or CREATE INDEX CONCURRENTLY runs, two unique indexes on one key are filled, and ON CONFLICT goes by those
-/// that were valid when its statement was planned: of two sessions that insert the same key one may get a unique violation
-/// instead of doing nothing, up to PostgreSQL 18. By then the other's row is committed, and another try finds it through any
-/// index. Any other violation comes again.
+/// While REINDEX or CREATE INDEX CONCURRENTLY runs, two unique indexes cover the key, and ON CONFLICT uses those that
+/// were valid when its statement was planned: up to PostgreSQL 18, of two sessions that insert the same key, one may
+/// get a unique violation instead of doing nothing. By then the other session's row is committed, and the second
+/// attempt finds that row through either index. Any other violation is raised again.
 fn retry_unique_violation<T>(item: &mut [T], act: &impl Fn(&mut [T]), failure: Failure) -> Result<(), Failure> {
     if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) {
         return subtransaction::run(|| act(item));
@@ -112,8 +114,9 @@ fn retry_unique_violation<T>(item: &mut [T], act: &impl Fn(&mut [T]), failure: F
     Err(failure)
 }
 
-/// Finds the first item that fails where each runs by itself, after those before it. With None all of them succeeded one
-/// by one, and their writes stay.
+/// Finds the first item that fails when the items run one by one.
+///
+/// Returns None if all items succeed; their writes stay.
 fn find_culprit<T>(items: &mut [T], act: &impl Fn(&mut [T])) -> Option<(usize, Failure)> {
     let reached = Cell::new(0);
     let walk = || {

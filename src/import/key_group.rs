@@ -1,4 +1,4 @@
-//! The candidates for one dedup key: the first is imported, and the others are duplicates of it.
+//! Groups candidates by dedup key: the first is imported, the others are its duplicates.
 
 use std::collections::VecDeque;
 
@@ -11,11 +11,11 @@ use crate::import::isolate::OnError;
 use crate::outcome::Outcome;
 use crate::queries::rows::{Key, NewRecording, VaultRequest};
 
-/// Candidates for a key that is not imported yet. Where the first fails, the next takes its turn.
+/// The candidates for a key that is not imported yet. If the first fails, the next is tried.
 pub struct KeyGroup<'a> {
     waiting: VecDeque<Placed<'a>>,
     failed: Vec<(usize, Failure)>,
-    /// Candidates without a bank that came after the first: duplicates too, where one before them is imported.
+    /// Candidates without a bank, after the first: duplicates if an earlier candidate is imported.
     without_bank: Vec<(usize, Failure)>,
     /// The id of the recording to insert.
     pub id: Uuid,
@@ -28,7 +28,7 @@ struct Placed<'a> {
     bank_id: Uuid,
 }
 
-/// An imported recording, its vault, and where a warning about its vault entry goes.
+/// An imported recording, its vault request, and a warning about its vault entry.
 pub struct Imported<'a> {
     pub recording_id: Uuid,
     pub vault_request: VaultRequest,
@@ -36,7 +36,9 @@ pub struct Imported<'a> {
 }
 
 impl<'a> KeyGroup<'a> {
-    /// Groups candidates, which are sorted by key. The first of a key without a bank is failed at once.
+    /// Groups candidates, which must be sorted by key.
+    ///
+    /// A candidate without a bank fails at once if no earlier candidate of its key has a bank.
     pub fn of_candidates(
         candidates: &[&'a Candidate<'a>],
         banks: &Banks,
@@ -95,7 +97,7 @@ impl<'a> KeyGroup<'a> {
         }
     }
 
-    /// Fails the first candidate, and lets the next one of the key try.
+    /// Fails the first candidate; the next candidate of the key, if any, is tried.
     pub fn fail_first(&mut self, failure: Failure) -> OnError {
         if self.waiting.len() == 1 {
             self.outcome = Some(Outcome::Failed(failure));
@@ -106,7 +108,7 @@ impl<'a> KeyGroup<'a> {
         OnError::Retry
     }
 
-    /// Adds the outcome of each of the group's candidates.
+    /// Adds the outcome of each candidate to `outcomes`.
     pub fn report(self, outcomes: &mut Vec<(usize, Outcome)>) {
         let first = self.first().candidate.position;
         outcomes.extend(self.failed.into_iter().map(|(position, failure)| (position, Outcome::Failed(failure))));

@@ -1,8 +1,9 @@
-//! Imports records, one or many on the same path: run_pipeline() is a batch of one.
+//! Imports records, one or many, with the same code: run_pipeline() is a batch of one.
 //!
-//! Records are authorised and sorted by key, then run through the stages (duplicates, banks, recordings, vault entries),
-//! each a statement or two for all records. At first everything runs in one subtransaction. Where that fails, the stages
-//! run again, each in subtransactions of its own that leave out what fails. So a valid batch costs one subtransaction.
+//! Authorises the records, sorts them by key and runs the stages (duplicates, banks, recordings, vault entries), each
+//! with one or two statements for all records. First all stages run in one subtransaction. If that fails, they run
+//! again, each in its own subtransactions, which isolate the records that fail. So a valid batch costs one
+//! subtransaction.
 
 mod banks;
 pub mod batch;
@@ -33,7 +34,7 @@ use crate::outcome::{Outcome, PipelineResult};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::subtransaction;
 
-/// Imports records; returns one result each, in their order.
+/// Imports records; returns a result for each, in the same order.
 pub fn run(call: &Call, records: &[InputRecord]) -> Vec<PipelineResult> {
     let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(records.len());
     let mut candidates = Vec::with_capacity(records.len());
@@ -46,8 +47,8 @@ pub fn run(call: &Call, records: &[InputRecord]) -> Vec<PipelineResult> {
             Err(failure) => Some(Outcome::Failed(failure)),
         });
     }
-    // Key order is lock order: overlapping batches, in whatever order their records came, wait for each other and don't
-    // deadlock. Of the same key the first given stays first.
+    // Key order is lock order: overlapping batches wait for each other and don't deadlock, whatever the order of their
+    // records. Records with the same key stay in their order.
     candidates.sort_by_key(|candidate| (candidate.key(), candidate.position));
     for (position, outcome) in import(call, &candidates) {
         if let Outcome::Imported { id: Some(id), warning: Some(warning) } = &outcome {
@@ -73,7 +74,7 @@ pub fn run_one(call: &Call, p_user_id: Option<Uuid>, p_record: Option<Jsonb<'_>>
     run(call, &[input]).pop().expect("a result for each record")
 }
 
-/// Returns the outcome of each candidate, by its position among the records.
+/// Imports candidates; returns the outcome of each with the candidate's position.
 fn import(call: &Call, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     if candidates.is_empty() {
         return Vec::new();
@@ -84,8 +85,8 @@ fn import(call: &Call, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
         Err(failure) => failure,
     };
     match candidates {
-        // There is nothing to isolate, and a trigger that failed need not run twice. (A unique violation may be one of
-        // the dedup key after all: see isolate.rs.)
+        // A single record needs no isolation, and a trigger that failed should not run twice. A unique violation runs
+        // again because it may come from the dedup key: see `retry_unique_violation` in isolate.rs.
         [candidate] if is_inserting.get() && !failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) => {
             vec![(candidate.position, Outcome::Failed(failure))]
         }
@@ -93,9 +94,9 @@ fn import(call: &Call, candidates: &[Candidate]) -> Vec<(usize, Outcome)> {
     }
 }
 
-/// The error of insert_recording() for a record whose key exists.
+/// Creates the error of insert_recording() for a record whose key exists.
 pub fn duplicate(existing: Option<Uuid>) -> Failure {
     let as_what = existing.map_or_else(String::new, |id| format!(", as recording {id}"));
     Failure::new(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION, format!("the record is imported already{as_what}"))
-        .hint("run_pipeline() skips duplicates.")
+        .hint("To skip duplicates, call run_pipeline().")
 }

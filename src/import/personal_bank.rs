@@ -1,4 +1,4 @@
-//! The personal bank of a user: found, or created exactly once under concurrent calls.
+//! Finds a user's personal bank, or creates exactly one, even under concurrent calls.
 
 use std::ffi::CStr;
 
@@ -14,8 +14,9 @@ use crate::queries::{OWNER_ROLES, Queries};
 
 const TABLES: [&CStr; 4] = [c"banks", c"bank_memberships", c"vaults", c"vault_memberships"];
 
-/// Returns the user's personal bank, and creates it where there is none, with the rights of the owner of the tables. That
-/// the caller may act for this user has been checked.
+/// Returns the user's personal bank; creates one if the user has none.
+///
+/// Runs with the rights of the owner of the tables: check before that the caller may act for this user.
 pub fn ensure(call: &Call, user: Uuid) -> Result<Uuid, Failure> {
     let queries = &call.queries;
     run_as_owner(&call.schema, &TABLES, || {
@@ -23,7 +24,7 @@ pub fn ensure(call: &Call, user: Uuid) -> Result<Uuid, Failure> {
             return Ok(bank);
         }
         queries.lock_personal_bank(user);
-        // The last holder of the lock has committed, perhaps after our snapshot was taken.
+        // The previous holder of the lock may have committed after our snapshot was taken.
         match queries.find_personal_bank(SnapshotMode::Latest, user) {
             None => session::with_search_path(&owners_search_path(call), || create(queries, user)),
             Some(_) if session::keeps_its_snapshot() => created_by_another_transaction().raise(),
@@ -34,16 +35,17 @@ pub fn ensure(call: &Call, user: Uuid) -> Result<Uuid, Failure> {
 
 /// Returns the search_path for triggers of the tables' owner, which run with that owner's rights.
 ///
-/// They seldom qualify names. With the caller's search_path they would run what the caller has shadowed. They find what
-/// lies beside the tables, and Supabase's schema for extensions, unless somebody created that who is neither the owner
-/// nor a superuser; temporary objects come last.
+/// Triggers seldom qualify names: with the caller's search_path, the caller's objects could shadow those of the owner.
+/// The search_path has the schema of the tables, and Supabase's schema `extensions` if that belongs to the owner or to
+/// a superuser; temporary objects come last.
 fn owners_search_path(call: &Call) -> String {
     let extensions = if call.queries.may_trust_extensions() { "extensions, " } else { "" };
     format!("{}, {extensions}pg_temp", call.schema.quoted)
 }
 
-/// Creates the bank with the first role names for an owner that the tables take: an application's CHECK, or its enum, may
-/// know others than ours.
+/// Creates the bank with the first pair of owner roles that the tables accept.
+///
+/// A CHECK constraint or an enum of the application may allow other role names than ours.
 fn create(queries: &Queries, user: Uuid) -> Result<Uuid, Failure> {
     let mut refused = None;
     for roles in 0..OWNER_ROLES.len() {
@@ -61,13 +63,16 @@ fn is_about_a_role(failure: &Failure) -> bool {
         || failure.is(PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION)
 }
 
-/// Names the unknown user: the foreign key that it violates first, that of a membership, says little to a caller.
+/// Replaces a foreign key violation by an error that names the unknown user.
+///
+/// The foreign key is that of a membership, which the caller knows nothing about.
 fn naming_the_user(user: Uuid, failure: Failure) -> Failure {
     if !failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) {
         return failure;
     }
-    let message = format!("the owner {user} is not a user");
-    Failure { message, detail: Some(failure.text()), hint: None, ..failure }
+    let message = format!("user {user} does not exist");
+    let hint = "Create the user first, or pass the id of an existing user.".to_owned();
+    Failure { message, detail: Some(failure.text()), hint: Some(hint), ..failure }
 }
 
 fn created_by_another_transaction() -> Failure {
@@ -79,6 +84,9 @@ fn created_by_another_transaction() -> Failure {
 }
 
 fn bank_not_kept() -> Failure {
-    Failure::new(PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION, "the row for the personal bank was not kept")
-        .hint("Look for a trigger on banks that returns NULL.")
+    Failure::new(
+        PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION,
+        "the personal bank was not kept: the INSERT left no row",
+    )
+    .hint("Look for a trigger on banks that returns NULL.")
 }

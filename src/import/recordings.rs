@@ -31,7 +31,7 @@ fn insert_all(call: &Call, groups: &mut [KeyGroup]) {
     }
     let inserted: BTreeSet<Uuid> = inserted.into_iter().collect();
     if groups.iter().filter(|group| inserted.contains(&group.id)).count() < inserted.len() {
-        // One by one it is clear which row is whose.
+        // Then the recordings are inserted one by one, and each id belongs to a known record.
         Failure::invalid("a trigger on recordings changes the id").raise();
     }
     let (new, old): (Vec<_>, Vec<_>) = groups.iter_mut().partition(|group| inserted.contains(&group.id));
@@ -40,7 +40,7 @@ fn insert_all(call: &Call, groups: &mut [KeyGroup]) {
     let existing = duplicates::find_existing(call, SnapshotMode::Current, &keys);
     for (group, existing) in old.into_iter().zip(existing) {
         group.outcome = Some(match existing {
-            // A trigger redirected the row, say into a table that inherits from recordings.
+            // A trigger redirected the row, for example into a table that inherits from recordings.
             Some(id) if id == group.id => Outcome::Imported { id: existing, warning: None },
             Some(_) => Outcome::Skipped { existing },
             None => explain_missing_row(call, group),
@@ -48,13 +48,15 @@ fn insert_all(call: &Call, groups: &mut [KeyGroup]) {
     }
 }
 
-/// Finds out why a row was not inserted although the caller sees no row with its key: a policy hides one, or a trigger
-/// dropped ours, and then the import would be lost silently. An insert without ON CONFLICT tells the two apart.
+/// Finds out why an INSERT left no row although the caller sees no duplicate.
+///
+/// Either a policy hides the duplicate, or a trigger dropped the new row, and the import would be lost silently. An
+/// INSERT without ON CONFLICT distinguishes the two.
 fn explain_missing_row(call: &Call, group: &KeyGroup) -> Outcome {
     match subtransaction::run(|| call.queries.insert_recording_or_raise(&group.row())) {
         Ok(Some(id)) => Outcome::Imported { id: Some(id), warning: None },
         Ok(None) => Outcome::Failed(dropped_by_trigger()),
-        // Of the dedup key, if a row has it; else of another index, maybe of a trigger's table.
+        // If no recording has the key, another index was violated, perhaps on a table that a trigger writes.
         Err(failure) if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) && exists(call, &group.key()) => {
             Outcome::Skipped { existing: None }
         }
@@ -62,7 +64,7 @@ fn explain_missing_row(call: &Call, group: &KeyGroup) -> Outcome {
     }
 }
 
-/// Returns whether a recording has the key, even one that the caller may not see.
+/// Returns whether a recording has the key, visible to the caller or not.
 fn exists(call: &Call, key: &Key) -> bool {
     let find = || call.queries.find_duplicates(SnapshotMode::Latest, std::slice::from_ref(key));
     run_as_owner(&call.schema, &[c"recordings"], find).is_ok_and(|found| found.iter().any(Option::is_some))

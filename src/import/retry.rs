@@ -11,15 +11,16 @@ use crate::pg::spi::SnapshotMode;
 use crate::pg::subtransaction;
 use crate::queries::rows::{FailedImport, KeptFailure, Key};
 
-/// Imports a user's failures, each for the owner that its record was meant for. Failures whose recording exists then are
-/// deleted, the others count one attempt more.
+/// Imports a user's failures, each for the owner of its record.
+///
+/// Deletes the failures whose recording then exists, and counts one more attempt for the others.
 pub fn run(call: &Call, source_app: Option<&str>, user: Option<Uuid>, limit: i32) -> Result<BatchResult, Failure> {
     if limit < 1 {
         return Err(Failure::invalid(format!("p_limit must be 1 or more, not {limit}")));
     }
     let kept = call.queries.find_failures(call.caller.user(user)?, source_app, limit);
-    // A user wrote these failures, by a batch or directly. A record for another owner was refused then, and a caller with
-    // more rights must not import it now.
+    // A user wrote these failures, by a batch or directly. A record for another owner was refused then: a caller with
+    // more rights must not import that record now.
     let inputs: Vec<InputRecord> =
         kept.iter().map(|kept| InputRecord::new(kept.record, kept.owner, kept.user)).collect();
     let mut result = BatchResult::new(import::run(call, &inputs), inputs.iter().map(|input| &input.parsed));
@@ -50,7 +51,9 @@ pub fn run(call: &Call, source_app: Option<&str>, user: Option<Uuid>, limit: i32
     Ok(result)
 }
 
-/// Returns the failures that are kept under another key now, that of their record: rows that somebody wrote directly.
+/// Returns the failures that are now kept under another key, that of their record.
+///
+/// Only rows that a user wrote directly can have another key than their record.
 fn moved<'a>(
     kept: &'a [KeptFailure],
     inputs: &'a [InputRecord],
@@ -58,17 +61,18 @@ fn moved<'a>(
 ) -> impl Iterator<Item = Uuid> + use<'a> {
     kept.iter().zip(inputs).zip(&result.results).filter_map(|((kept, InputRecord { parsed, .. }), result)| {
         let is_kept = matches!(result.outcome, Outcome::Failed(_)) && result.warning.is_none();
-        // Without source and id a row has a digest of the record for its key, which has not changed.
+        // A row without source and id has a digest of the record as its key, which has not changed.
         let is_same = kept.source_app.as_deref().zip(kept.external_id.as_deref())
             == parsed.source_app.zip(parsed.external_id.as_deref());
         (is_kept && !is_same).then_some(kept.id)
     })
 }
 
-/// Skips failures whose key exists now: an invalid record may since have been fixed and imported by another call, and
-/// would fail for ever.
+/// Skips failures whose key exists now.
 ///
-/// Of a user's own records only: of another's, the end of the failure would tell the user that the key exists.
+/// An invalid record may since have been fixed and imported by another call: without this, its failure would stay for
+/// ever. Skips only records of which the user is the owner: of other records, the end of the failure would reveal to
+/// the user that the key exists.
 fn skip_existing(call: &Call, kept: &[KeptFailure], inputs: &[InputRecord], result: &mut BatchResult) {
     let mut positions = Vec::new();
     let mut keys = Vec::new();
@@ -88,7 +92,7 @@ fn skip_existing(call: &Call, kept: &[KeptFailure], inputs: &[InputRecord], resu
     if keys.is_empty() {
         return;
     }
-    // Where the look-up fails, the records stay failed.
+    // If the look-up fails, the records stay failed.
     let found =
         subtransaction::run(|| duplicates::find_existing(call, SnapshotMode::Current, &keys)).unwrap_or_default();
     for (position, existing) in positions.into_iter().zip(found) {

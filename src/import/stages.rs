@@ -1,4 +1,4 @@
-//! The order of the stages.
+//! Runs the stages of the pipeline in order.
 
 use std::cell::Cell;
 
@@ -9,8 +9,9 @@ use crate::import::key_group::KeyGroup;
 use crate::import::{banks, duplicates, recordings, vault_entries};
 use crate::outcome::Outcome;
 
-/// Runs all stages; returns the outcome of each candidate. `is_inserting` is true while recordings are inserted, so that
-/// an error that ends the run then is known to be about a recording.
+/// Runs all stages; returns the outcome of each candidate.
+///
+/// `is_inserting` is true while recordings are inserted: an error that ends the run then is about a recording.
 pub fn run(call: &Call, mode: Mode, candidates: &[Candidate], is_inserting: &Cell<bool>) -> Vec<(usize, Outcome)> {
     let mut outcomes = Vec::with_capacity(candidates.len());
     let new = duplicates::skip(call, mode, candidates, &mut outcomes);

@@ -1,4 +1,4 @@
-//! Files imported recordings in a vault: the one asked for, else the owner's personal vault in the bank.
+//! Inserts vault entries, into `vault_id` or else the owner's personal vault of the bank.
 
 use uuid::Uuid;
 
@@ -8,7 +8,9 @@ use crate::import::isolate::{self, Mode, OnError};
 use crate::import::key_group::KeyGroup;
 use crate::queries::rows::{NewVaultEntry, VaultRequest};
 
-/// Inserts a vault entry for each imported recording. A failure leaves the recording imported, with a warning.
+/// Inserts a vault entry for each imported recording.
+///
+/// If that fails, the recording stays imported, with a warning.
 pub fn insert(call: &Call, mode: Mode, groups: &mut [KeyGroup]) {
     let imported: Vec<_> = groups.iter_mut().filter_map(KeyGroup::imported).collect();
     if imported.is_empty() {
@@ -46,13 +48,13 @@ pub fn insert(call: &Call, mode: Mode, groups: &mut [KeyGroup]) {
 }
 
 fn no_entry(failure: &Failure) -> String {
-    format!("no vault entry was made: {}", failure.text())
+    format!("no vault entry was created: {}", failure.text())
 }
 
 fn no_vault(request: &VaultRequest) -> String {
     let VaultRequest { bank_id, vault_id, .. } = request;
     match vault_id {
-        Some(vault) => format!("no vault entry was made: vault_id {vault} is not a vault of bank {bank_id}"),
-        None => format!("no vault entry was made: bank {bank_id} has no personal vault of this user"),
+        Some(vault) => format!("no vault entry was created: vault_id {vault} is not a vault of bank {bank_id}"),
+        None => format!("no vault entry was created: bank {bank_id} has no personal vault of this user"),
     }
 }

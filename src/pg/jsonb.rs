@@ -35,17 +35,20 @@ pub struct Element<'a> {
 }
 
 impl<'a> Jsonb<'a> {
-    /// A jsonb of an SPI result, copied into the memory that SPI was called from, where it lives as long as the call.
+    /// Copies a jsonb of an SPI result into the memory context outside of SPI.
+    ///
+    /// The copy lives as long as the call.
     ///
     /// # Safety
     /// The datum is a jsonb, and an SPI connection is open.
     pub unsafe fn copied_out_of_spi(datum: Datum) -> Self {
-        // SAFETY: promised by the caller; SPI_datumTransfer copies the varlena, and where detoasting made one, it is ours to free.
+        // SAFETY: promised by the caller; SPI_datumTransfer copies the varlena, and a varlena that detoasting has
+        // allocated may be freed.
         unsafe {
             let detoasted: *mut pg_sys::varlena = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
             let copy = pg_sys::SPI_datumTransfer(Datum::from(detoasted), false, -1);
             if detoasted != datum.cast_mut_ptr() {
-                // Many rows are read by one statement.
+                // One statement may read many rows.
                 pg_sys::pfree(detoasted.cast());
             }
             Self::at(copy)
@@ -69,8 +72,8 @@ impl<'a> Jsonb<'a> {
     pub fn element(self) -> Element<'a> {
         // SAFETY: container points at the header of a detoasted jsonb.
         if unsafe { (*self.container).header } & JB_FSCALAR != 0 {
-            // A scalar root is kept as an array of one.
-            return self.values().next().expect("a scalar root has its one element");
+            // PostgreSQL stores a scalar root as an array of one element.
+            return self.values().next().expect("a scalar root has one element");
         }
         let mut value = pg_sys::JsonbValue { type_: jbvType::jbvBinary, ..Default::default() };
         value.val.binary.data = self.container;
@@ -95,7 +98,7 @@ impl<'a> Jsonb<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// Reads its kind, and a string's or a boolean's value.
+    /// Reads the element's kind, and the value of a string or a boolean.
     pub fn read(self) -> Value<'a, Element<'a>> {
         match self.value.type_ {
             jbvType::jbvString => Value::Text(text(&self.value)),
@@ -125,7 +128,7 @@ impl<'a> Element<'a> {
         self.contents().values()
     }
 
-    /// Copies it into a jsonb datum, in the current memory context.
+    /// Copies the element into a jsonb datum, in the current memory context.
     pub fn to_datum(mut self) -> Datum {
         // SAFETY: value is a complete JsonbValue that points into a live jsonb; it is copied.
         Datum::from(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) })
@@ -145,7 +148,7 @@ impl<'a> Element<'a> {
 
     /// Returns PostgreSQL's hash of the value: equal values have equal hashes.
     pub fn hash(self) -> u64 {
-        // SAFETY: the arguments are those that jsonb_hash_extended takes, a jsonb and a bigint; it answers with a bigint.
+        // SAFETY: the arguments are those that jsonb_hash_extended takes, a jsonb and a bigint; it returns a bigint.
         let hash = unsafe {
             pgrx::direct_function_call::<i64>(
                 pg_sys::jsonb_hash_extended,
@@ -165,7 +168,7 @@ impl<'a> Element<'a> {
 impl Raw for Element<'_> {
     fn decimal(&self) -> String {
         debug_assert!(self.value.type_ == jbvType::jbvNumeric);
-        // SAFETY: `decimal` is asked of numbers alone, whose union member is numeric; numeric_out answers with a
+        // SAFETY: `decimal` is called only for numbers, whose union member is numeric; numeric_out returns a
         // NUL-terminated string in the current memory context.
         unsafe {
             let digits =
@@ -179,7 +182,7 @@ impl Raw for Element<'_> {
     }
 }
 
-/// The tokens of one level: a value that is nested deeper comes as one value.
+/// The tokens of one level: a nested container is one value.
 struct Tokens<'a> {
     iterator: *mut pg_sys::JsonbIterator,
     lifetime: PhantomData<&'a ()>,
@@ -191,7 +194,7 @@ impl Iterator for Tokens<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let mut value = MaybeUninit::zeroed();
         // SAFETY: iterator came from JsonbIteratorInit and is not used after WJB_DONE, for it is null by then and
-        // JsonbIteratorNext answers a null iterator with WJB_DONE. All-zero bytes are a valid JsonbValue (jbvNull).
+        // JsonbIteratorNext returns WJB_DONE for a null iterator. All-zero bytes are a valid JsonbValue (jbvNull).
         unsafe {
             let token = pg_sys::JsonbIteratorNext(&mut self.iterator, value.as_mut_ptr(), true);
             (token != JsonbIteratorToken::WJB_DONE).then(|| (token, value.assume_init()))
@@ -205,9 +208,8 @@ fn carries_value(token: JsonbIteratorToken::Type) -> bool {
 }
 
 fn text<'a>(value: &pg_sys::JsonbValue) -> &'a str {
-    // SAFETY: called for jbvString (keys are strings too), whose bytes lie in the jsonb, which outlives 'a; they are
-    // in the
-    // server's encoding, and ExtensionSchema refuses to work where that is not UTF-8.
+    // SAFETY: called for jbvString (keys are strings too), whose bytes lie in the jsonb, which outlives 'a; they are in
+    // the server's encoding, and ExtensionSchema refuses to work if that is not UTF-8.
     unsafe {
         let string = value.val.string;
         std::str::from_utf8_unchecked(std::slice::from_raw_parts(string.val.cast(), string.len as usize))

@@ -1,4 +1,4 @@
-//! What PostgreSQL offers, behind safe functions: all unsafe code is here. Knows nothing of recordings.
+//! Wraps PostgreSQL in safe functions: has all unsafe code, and knows nothing of recordings.
 
 pub mod jsonb;
 pub mod jsonb_result;

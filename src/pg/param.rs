@@ -1,4 +1,4 @@
-//! Parameters of a statement: values, or arrays of one element a row.
+//! Parameters of a statement: values, or arrays with one element per row.
 
 use std::ffi::c_char;
 
@@ -11,7 +11,7 @@ use crate::pg::jsonb::Element;
 /// How a statement takes its parameters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ParamStyle {
-    /// Each is an array, one element a row.
+    /// Each is an array, with one element per row.
     Arrays,
     /// There is one row, and each is a plain value.
     Values,
@@ -22,14 +22,16 @@ pub enum Param<'a> {
     Uuids(Vec<Option<Uuid>>),
     Texts(Vec<Option<&'a str>>),
     Jsonbs(Vec<Option<Element<'a>>>),
-    /// JSON arrays of strings, as text that the statement casts to text[]: an array of arrays needs equal lengths.
+    /// JSON arrays of strings, passed as text that the statement casts to text[].
+    ///
+    /// An array of arrays would need equal lengths.
     TextArrays(Vec<Option<Element<'a>>>),
     Integers(Vec<Option<i32>>),
     /// Microseconds since 2000-01-01 00:00:00 UTC.
     Timestamps(Vec<Option<i64>>),
 }
 
-/// A type of a parameter, and how PostgreSQL lays its values out in an array (pg_type).
+/// The type of a parameter, and the layout of its values in an array (pg_type).
 struct ParamType {
     oid: Oid,
     array_oid: Oid,
@@ -39,7 +41,7 @@ struct ParamType {
 }
 
 impl Param<'_> {
-    /// Returns the type that the statement declares for it.
+    /// Returns the type that the statement declares for the parameter.
     pub fn type_oid(&self, style: ParamStyle) -> Oid {
         match style {
             ParamStyle::Arrays => self.param_type().array_oid,
@@ -47,7 +49,7 @@ impl Param<'_> {
         }
     }
 
-    /// Returns how many rows it has a value for.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         match self {
             Param::Uuids(values) => values.len(),
@@ -58,7 +60,9 @@ impl Param<'_> {
         }
     }
 
-    /// Makes the datum in the current memory context; a uuid's points into the parameter itself.
+    /// Creates the datum in the current memory context.
+    ///
+    /// A uuid's datum points into the parameter itself.
     pub fn to_datum(&self, style: ParamStyle) -> Option<Datum> {
         let mut datums = self.datums();
         match style {
@@ -112,8 +116,8 @@ fn array_literal(strings: Element) -> String {
 fn array(element: &ParamType, values: Vec<Option<Datum>>) -> Datum {
     let (mut datums, mut nulls): (Vec<Datum>, Vec<bool>) =
         values.into_iter().map(|value| (value.unwrap_or(Datum::null()), value.is_none())).unzip();
-    // SAFETY: datums and nulls have one entry an element, each of the type whose layout `element` states, and
-    // construct_md_array copies what they point to. Of no elements it makes an array without dimensions.
+    // SAFETY: datums and nulls have one item per element, each of the type whose layout `element` states, and
+    // construct_md_array copies what they point to. Without elements it creates an array without dimensions.
     Datum::from(unsafe {
         pg_sys::construct_md_array(
             datums.as_mut_ptr(),

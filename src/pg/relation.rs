@@ -1,4 +1,4 @@
-//! A table, read through the relation cache: its owner, its kind, its size.
+//! Reads a table's owner, kind and size through the relation cache.
 
 use std::ffi::CStr;
 
@@ -16,11 +16,13 @@ impl Table {
     pub fn open(schema: &ExtensionSchema, name: &CStr) -> Option<Self> {
         // SAFETY: name is NUL-terminated; an unknown name gives InvalidOid.
         let oid = unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema.oid) };
-        // SAFETY: the oid was found a moment ago; should the relation be gone by the time it is locked, that raises.
+        // SAFETY: the oid was found a moment ago; with_lock raises if the relation has been dropped since.
         (oid != pg_sys::InvalidOid).then(|| Self(unsafe { PgRelation::with_lock(oid, pg_sys::AccessShareLock as i32) }))
     }
 
-    /// Opens a table; an error where there is none, or where a view, which runs its owner's code, has its name.
+    /// Opens a table; fails if it is missing or another kind of relation.
+    ///
+    /// A view, for example, would run its owner's code.
     pub fn require(schema: &ExtensionSchema, name: &CStr) -> Result<Self, Failure> {
         let qualified = || format!("{}.{}", schema.quoted, name.to_string_lossy());
         let table = Self::open(schema, name).ok_or_else(|| Failure::missing_table(&qualified()))?;
@@ -36,13 +38,13 @@ impl Table {
         unsafe { (*self.0.rd_rel).relowner }
     }
 
-    /// Returns whether policies apply to its owner too.
+    /// Returns whether policies apply to the table's owner too.
     pub fn forces_row_security(&self) -> bool {
         // SAFETY: as in `owner`.
         unsafe { (*self.0.rd_rel).relforcerowsecurity }
     }
 
-    /// Returns its size in blocks, without TOAST; None for a relation without storage of its own.
+    /// Returns the size in blocks, without TOAST; None for a relation without storage.
     pub fn blocks(&self) -> Option<u32> {
         // SAFETY: the relation is open and locked, and a plain table has a main fork.
         self.0.is_table().then(|| unsafe {

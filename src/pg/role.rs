@@ -1,22 +1,22 @@
-//! Roles: which one calls, and what it may do.
+//! Reads the calling role, and the privileges of roles.
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys::{self, Oid};
 
-/// Returns the role that code runs as now: inside a SECURITY DEFINER function, its owner.
+/// Returns the current user: inside a SECURITY DEFINER function, the function's owner.
 pub fn current() -> Oid {
     // SAFETY: reads the session's state.
     unsafe { pg_sys::GetUserId() }
 }
 
-/// Returns the role that the login or SET ROLE set, whatever functions run below it.
+/// Returns the role that the login or SET ROLE set, also inside SECURITY DEFINER functions.
 pub fn outer() -> Oid {
     // SAFETY: reads the session's state.
     unsafe { pg_sys::GetOuterUserId() }
 }
 
-/// Returns whether PostgreSQL runs a user's code within somebody else's command, such as REINDEX or ANALYZE.
+/// Returns whether a user's code runs within another role's command, such as REINDEX.
 pub fn is_in_restricted_operation() -> bool {
     // SAFETY: reads the session's state.
     unsafe { pg_sys::InSecurityRestrictedOperation() }
@@ -27,7 +27,7 @@ pub fn is_superuser(role: Oid) -> bool {
     unsafe { pg_sys::superuser_arg(role) }
 }
 
-/// Returns whether no row-level policy applies to the role: a superuser, or one with BYPASSRLS.
+/// Returns whether the role bypasses row-level security: a superuser, or one with BYPASSRLS.
 pub fn bypasses_policies(role: Oid) -> bool {
     // SAFETY: a look-up by oid; an unknown role gives false.
     is_superuser(role) || unsafe { pg_sys::has_bypassrls_privilege(role) }
@@ -39,7 +39,7 @@ pub fn has_privileges_of(role: Oid, other: Oid) -> bool {
     unsafe { pg_sys::has_privs_of_role(role, other) }
 }
 
-/// Returns the role's name for a message, or its oid where it has been dropped.
+/// Returns the role's name for a message, or the oid of a dropped role.
 pub fn name(role: Oid) -> String {
     // SAFETY: with noerr an unknown role gives null; else a NUL-terminated string, copied at once.
     unsafe {

@@ -1,7 +1,7 @@
-//! Runs code as the owner of tables, for functions that need more rights than their caller has.
+//! Runs code as the owner of the tables, with more rights than the caller.
 //!
-//! Often a superuser has installed the extension, and another role owns the tables. What runs through a table (triggers,
-//! policies, index expressions) is its owner's code and must run with that owner's rights.
+//! Often a superuser has installed the extension, and another role owns the tables. Triggers, policies and index
+//! expressions of a table are its owner's code, and must run with that owner's rights.
 
 use std::ffi::CStr;
 
@@ -12,19 +12,20 @@ use crate::pg::relation::Table;
 use crate::pg::role;
 use crate::pg::schema::ExtensionSchema;
 
-/// Runs `work` as the owner of the tables that it reads and writes; all of them must have the same owner.
+/// Runs `work` as the owner of `tables`, which must all have the same owner.
 pub fn run_as_owner<T>(schema: &ExtensionSchema, tables: &[&CStr], work: impl FnOnce() -> T) -> Result<T, Failure> {
     let mut owner = None;
     for name in tables {
         let table = Table::require(schema, name)?;
         if *owner.get_or_insert(table.owner()) != table.owner() {
-            return Err(Failure::forbidden(format!("{} has another owner", name.to_string_lossy()))
-                .hint("Let the tables of connector_pipeline belong to one role: ALTER TABLE ... OWNER TO ...."));
+            let (first, other) = (tables[0].to_string_lossy(), name.to_string_lossy());
+            return Err(Failure::forbidden(format!("tables {first} and {other} have different owners"))
+                .hint("Give the tables of connector_pipeline one owner: ALTER TABLE ... OWNER TO ...."));
         }
         if table.forces_row_security() && !role::bypasses_policies(table.owner()) {
-            let message = format!("{} has FORCE ROW LEVEL SECURITY", name.to_string_lossy());
-            return Err(Failure::forbidden(message)
-                .hint("Its owner has to see all rows: ALTER TABLE ... NO FORCE ROW LEVEL SECURITY."));
+            let name = name.to_string_lossy();
+            return Err(Failure::forbidden(format!("table {name} has FORCE ROW LEVEL SECURITY"))
+                .hint(format!("The owner must see all rows: ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY.")));
         }
     }
     Ok(switch_to(owner.expect("there is a table to act on"), work))

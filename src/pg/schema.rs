@@ -11,17 +11,19 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 use crate::error::{Failure, OrRaise};
 use crate::pg::session;
 
-/// The extension's schema. As a function's first argument it is not part of the SQL signature: it is the schema of the
-/// function itself, which the syscache knows, where a look into pg_extension would be a scan for each call.
+/// The extension's schema.
+///
+/// As a function's first argument it is not part of the SQL signature, and is the schema of the function itself: that
+/// is in the syscache, while a look-up in pg_extension would scan that catalog at each call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExtensionSchema {
     pub oid: pg_sys::Oid,
-    /// The schema's name, quoted where it has to be.
+    /// The schema's name, quoted if necessary.
     pub quoted: String,
 }
 
 impl ExtensionSchema {
-    /// The schema that CREATE EXTENSION put the functions in, for functions that are not in it themselves.
+    /// Returns the extension's schema, for functions in the schema connector_pipeline.
     pub fn of_extension() -> Self {
         let oid = pgrx::Spi::connect(|client| {
             let query = "SELECT extnamespace FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'connector_pipeline'";
@@ -32,8 +34,8 @@ impl ExtensionSchema {
 
     fn new(oid: pg_sys::Oid) -> Self {
         refuse_other_encodings_than_utf8();
-        // SAFETY: get_namespace_name gives a NUL-terminated string in the current memory context, or null where there is
-        // no such schema; quote_identifier takes and gives such strings.
+        // SAFETY: get_namespace_name gives a NUL-terminated string in the current memory context, or null where there
+        // is no such schema; quote_identifier takes and gives such strings.
         let quoted = unsafe {
             let name = pg_sys::get_namespace_name(oid);
             (!name.is_null()).then(|| CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned())
@@ -42,14 +44,18 @@ impl ExtensionSchema {
     }
 }
 
-/// PostgreSQL does not lock a function that is running: the statement that calls it may outlive it.
+/// Creates the error for a function that was dropped while a statement was calling it.
+///
+/// PostgreSQL does not lock a running function.
 fn dropped_while_running() -> Failure {
     let code = pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION;
     Failure::new(code, "the function was dropped while a statement was calling it")
         .hint("CREATE EXTENSION connector_pipeline creates it again.")
 }
 
-/// Rust's strings are UTF-8, and the server's are borrowed without conversion.
+/// Raises if the database's encoding is not UTF-8.
+///
+/// Rust's strings are UTF-8, and the server's strings are borrowed without conversion.
 fn refuse_other_encodings_than_utf8() {
     if !session::is_utf8() {
         let code = pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED;

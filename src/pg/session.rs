@@ -1,10 +1,10 @@
-//! The session's state: settings, isolation level, encoding, kept plans.
+//! Reads and changes the session's state: settings, isolation level, encoding, plans.
 
 use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
-/// Returns a setting's value; None where the setting is unknown or empty.
+/// Returns a setting's value; None if the setting is unknown or empty.
 pub fn setting(name: &CStr) -> Option<String> {
     // SAFETY: with missing_ok an unknown setting gives null; else a NUL-terminated string, copied at once.
     let value = unsafe {
@@ -17,8 +17,8 @@ pub fn setting(name: &CStr) -> Option<String> {
 /// Runs `work` with another search_path.
 pub fn with_search_path<T>(search_path: &str, work: impl FnOnce() -> T) -> T {
     let search_path = CString::new(search_path).expect("no name holds a NUL");
-    // SAFETY: saves and restores the setting as a function's SET clause does (fmgr_security_definer): on an error the abort
-    // of the (sub)transaction restores it. Both strings are NUL-terminated, and the value is copied.
+    // SAFETY: saves and restores the setting as a function's SET clause does (fmgr_security_definer): on an error the
+    // abort of the (sub)transaction restores it. Both strings are NUL-terminated, and the value is copied.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
         pg_sys::set_config_option(
@@ -37,7 +37,7 @@ pub fn with_search_path<T>(search_path: &str, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Returns whether the transaction sees nothing that others commit after its first snapshot.
+/// Returns whether the transaction keeps its first snapshot: later commits stay invisible.
 pub fn keeps_its_snapshot() -> bool {
     // SAFETY: reads the isolation level of the running transaction.
     unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
@@ -49,7 +49,7 @@ pub fn is_utf8() -> bool {
     unsafe { pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as i32 }
 }
 
-/// Makes the session plan each of its statements anew when it is next executed.
+/// Discards the session's plans: each statement is replanned at its next execution.
 pub fn discard_plans() {
     // SAFETY: marks plans as invalid, as DISCARD PLANS does; a plan that is being executed is not touched.
     unsafe { pg_sys::ResetPlanCache() };

@@ -1,7 +1,6 @@
-//! Statements that are planned once and kept for the session: a safe, narrow way into SPI.
+//! Runs statements through SPI, planned once and kept for the session.
 //!
-//! pgrx's SPI can't ask for a generic plan, and its writing calls assign a transaction id before there is anything to
-//! write.
+//! pgrx's SPI can't request a generic plan, and its writing calls assign a transaction id even if nothing is written.
 
 use std::ffi::{CStr, CString, c_char};
 
@@ -16,11 +15,11 @@ use crate::pg::param::{Param, ParamStyle};
 /// The snapshot that a statement runs with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SnapshotMode {
-    /// That of the calling query, without writing: for STABLE functions.
+    /// The snapshot of the calling query, read-only: for STABLE functions.
     Callers,
-    /// A new one of the transaction: sees what the transaction did so far, and may write.
+    /// A new snapshot of the transaction: sees the transaction's own writes, and may write.
     Current,
-    /// Sees what other transactions have committed so far, whatever the isolation level.
+    /// The latest snapshot: sees all committed transactions, whatever the isolation level.
     Latest,
 }
 
@@ -31,10 +30,10 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Parses `sql`, whose parameters are of the types of `params`. Raises an error in it, such as a missing table.
+    /// Parses `sql`, with parameters of the types of `params`; raises its errors.
     ///
-    /// The plan is a generic one: with the array's values at hand PostgreSQL would find a custom plan cheaper and
-    /// would plan anew at each call. It may use parallel workers, as a query of the caller's own may.
+    /// The plan is generic: with the arrays' values PostgreSQL would consider a custom plan cheaper, and replan at each
+    /// call. The plan may use parallel workers, as a query of the caller may.
     pub fn prepare(sql: &str, style: ParamStyle, params: &[Param]) -> Self {
         let types: Vec<Oid> = params.iter().map(|param| param.type_oid(style)).collect();
         let connection = Connection::open();
@@ -170,7 +169,7 @@ impl Row {
         }
     }
 
-    /// Raises where a column has another type: the tables may be an application's own, with columns of any type.
+    /// Raises if the column has another type, as an application's own table may have.
     fn must_be(&self, column: i32, wanted: Oid) {
         // SAFETY: shape belongs to a live SPI result; format_type_be and SPI_fname give NUL-terminated strings.
         unsafe {
@@ -180,7 +179,7 @@ impl Row {
                 let (name, found) = (text(pg_sys::SPI_fname(self.shape, column)), text(pg_sys::format_type_be(found)));
                 let message = format!("column {name} is of type {found}, not {}", text(pg_sys::format_type_be(wanted)));
                 Failure::new(pgrx::PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message)
-                    .hint("connector_pipeline needs its tables as bootstrap() makes them: ids are uuid.")
+                    .hint("connector_pipeline needs its tables as bootstrap() creates them: ids are uuid.")
                     .raise();
             }
         }
@@ -192,8 +191,8 @@ struct Connection;
 
 impl Connection {
     fn open() -> Self {
-        // SAFETY: paired with SPI_finish in close(). On an error in between, the abort of the (sub)transaction closes it
-        // (AtEOSubXact_SPI), together with the levels that a failing trigger left open above it.
+        // SAFETY: paired with SPI_finish in close(). On an error in between, the abort of the (sub)transaction closes
+        // it (AtEOSubXact_SPI), together with the levels that a failing trigger left open above it.
         check(unsafe { pg_sys::SPI_connect() });
         Self
     }
@@ -204,7 +203,7 @@ impl Connection {
     }
 }
 
-/// Raises for a negative status, SPI's sign of a mistake in the call, never of bad data.
+/// Raises for a negative status: SPI reports wrong calls that way, never bad data.
 fn check(status: i32) {
     if status < 0 {
         let code = pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR;

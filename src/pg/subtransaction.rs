@@ -10,9 +10,9 @@ use crate::error::{Failure, SqlState};
 
 /// Runs `work` in a subtransaction of its own.
 ///
-/// With Ok the subtransaction is released, and its writes belong to the caller's transaction. With Err they are rolled
-/// back, and the transaction is usable. Errors that are not about the work itself (see
-/// [`SqlState::concerns_transaction`]) and Rust panics reach the caller after the rollback.
+/// On success the subtransaction is released, and its writes belong to the caller's transaction. On an error its writes
+/// are rolled back, and the transaction stays usable. Errors that are about the transaction (see
+/// [`SqlState::concerns_transaction`]) and Rust panics are raised again after the rollback.
 ///
 /// A subtransaction that writes nothing takes no transaction id.
 pub fn run<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
@@ -24,19 +24,19 @@ pub fn dry_run<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     run_to(End::RollBack, work)
 }
 
-/// How a subtransaction without an error ends.
+/// How a subtransaction ends if `work` succeeds.
 #[derive(PartialEq, Eq)]
 enum End {
     Release,
     RollBack,
 }
 
-#[allow(clippy::result_large_err, reason = "pgrx's CaughtError is what it is, and lives for one match")]
+#[allow(clippy::result_large_err, reason = "CaughtError is pgrx's type, and the value lives for one match")]
 fn run_to<T>(end: End, work: impl FnOnce() -> T) -> Result<T, Failure> {
     let raised = Cell::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR as isize as i32);
     // SAFETY: this is PL/pgSQL's handling of a block with EXCEPTION (exec_stmt_block): memory context and resource
     // owner are saved before the subtransaction begins and restored after it has ended, on both ways out, and an error
-    // is looked at only after it has been copied and flushed, which pgrx does before it unwinds into `work`'s caller.
+    // is read only after it has been copied and flushed, which pgrx does before it unwinds into `work`'s caller.
     // The context callback is unlinked before its frame goes: on success here, on an error by pgrx, which restores
     // error_context_stack to what it was when the failing C function was entered, and by us before the rollback.
     unsafe {
@@ -68,9 +68,10 @@ fn run_to<T>(end: End, work: impl FnOnce() -> T) -> Result<T, Failure> {
     }
 }
 
-/// Keeps the SQLSTATE of the report that is being made, if it is one that pgrx gives as XX000, which it does with every
-/// code that it doesn't know. WARNINGs come here too, and don't count; an error that PL/pgSQL raises again does not: so of
-/// the errors' codes the last one counts.
+/// Remembers the SQLSTATE of the current error report, if pgrx reads that code as XX000.
+///
+/// pgrx does so with every code that it doesn't know. PostgreSQL calls this for WARNINGs too, which are ignored, but
+/// not for an error that PL/pgSQL raises again: so the code of the last error counts.
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn note_error_code(raised: *mut std::ffi::c_void) {
     // SAFETY: PostgreSQL calls this while it builds an error report, when geterrcode() has one to read, and only as
@@ -83,15 +84,15 @@ unsafe extern "C-unwind" fn note_error_code(raised: *mut std::ffi::c_void) {
     }
 }
 
-/// Whether the report that is being made is an error.
+/// Returns whether the current report is an error.
 ///
 /// # Safety
-/// A report is being made.
+/// PostgreSQL is building a report.
 unsafe fn is_error() -> bool {
-    // FreeErrorData leaves some of what CopyErrorData has made behind: it goes with its context.
-    let mut context = PgMemoryContexts::new("report that is looked at");
-    // SAFETY: CopyErrorData wants to be outside of ErrorContext, where reports are made and callbacks run; switch_to goes
-    // back to that.
+    // A context of its own, because FreeErrorData does not free all that CopyErrorData allocates.
+    let mut context = PgMemoryContexts::new("connector_pipeline error report");
+    // SAFETY: CopyErrorData must not run in ErrorContext, where reports are built and callbacks run; switch_to returns
+    // to that context.
     unsafe { context.switch_to(|_| (*pg_sys::CopyErrorData()).elevel >= pg_sys::PGERROR as i32) }
 }
 

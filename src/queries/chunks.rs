@@ -1,11 +1,12 @@
-//! Splits the rows of a statement, which holds them twice in memory.
+//! Splits rows into chunks, because a statement holds its rows twice in memory.
 
-/// The most rows that one statement takes.
+/// The maximum number of rows of one statement.
 pub const MAX_ROWS: usize = 1000;
 
-/// Splits rows into chunks of at most a megabyte and [`MAX_ROWS`]; a row that is larger is a chunk of its own.
+/// Splits rows into chunks of at most a megabyte and [`MAX_ROWS`].
 ///
-/// A batch of 50 MB takes 6 MB more than to read it, and took 102 MB by one statement.
+/// A larger row is a chunk of its own. To write a batch of 50 MB takes 6 MB more memory than to read it; with one
+/// statement it took 102 MB more.
 pub fn by_the_megabyte<T>(rows: &[T], size: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     const MEGABYTE: usize = 1024 * 1024;
     let (mut count, mut sum) = (1, rows.first().map_or(0, &size));

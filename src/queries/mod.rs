@@ -1,4 +1,4 @@
-//! The SQL of the hot path: a method for each file in sql/pipeline. Knows tables and columns, nothing of results.
+//! Runs the statements of sql/pipeline, a method for each. Knows nothing of results.
 
 mod chunks;
 mod plan_cache;
@@ -18,11 +18,15 @@ use crate::pg::param::Param;
 use crate::pg::schema::ExtensionSchema;
 use crate::pg::spi::{Row, SnapshotMode};
 
-/// The names that applications give to the owner of a bank and of a vault: ours first. Look-ups take either for banks.
+/// The role names that applications use for the owners of banks and vaults, ours first.
+///
+/// Look-ups of banks accept both names.
 pub const OWNER_ROLES: [[&str; 2]; 4] =
     [["owner", "owner"], ["bank_owner", "vault_owner"], ["bank_owner", "owner"], ["owner", "vault_owner"]];
 
-/// The statements on the tables of one schema, prepared when they are first used and kept for the session.
+/// The statements for the tables of one schema.
+///
+/// Each is prepared at its first use, and kept for the session.
 pub struct Queries {
     schema: ExtensionSchema,
     planned_size: PlannedSize,
@@ -36,7 +40,7 @@ pub struct Queries {
     find_vault_entries: CachedStatement,
     find_personal_bank: CachedStatement,
     lock_personal_bank: CachedStatement,
-    /// For each of [`OWNER_ROLES`].
+    /// One for each of [`OWNER_ROLES`].
     create_personal_bank: [CachedStatement; OWNER_ROLES.len()],
     may_trust_extensions: CachedStatement,
     count_imports: CachedStatement,
@@ -59,7 +63,7 @@ thread_local! {
 }
 
 impl Queries {
-    /// Returns the session's statements for a schema, made anew where the schema or its name is another one.
+    /// Returns the session's statements; prepares new ones if the schema or its name differs.
     pub fn of(schema: &ExtensionSchema) -> Rc<Self> {
         QUERIES.with_borrow_mut(|kept| match kept {
             Some(queries) if queries.schema == *schema => queries.clone(),
@@ -104,9 +108,9 @@ impl Queries {
         }
     }
 
-    /// Finds for each key the recording that has it; of several the oldest.
+    /// Finds the recording of each key, the oldest if there are several.
     pub fn find_duplicates(&self, snapshot: SnapshotMode, keys: &[Key]) -> Vec<Option<Uuid>> {
-        // Others may have filled the table since.
+        // Other sessions may have filled the table since the last call.
         self.planned_size.discard_plans_after_growth(&self.schema);
         keys.chunks(MAX_ROWS).flat_map(|keys| self.find_oldest(snapshot, keys)).collect()
     }
@@ -118,18 +122,18 @@ impl Queries {
             Param::Texts(keys.iter().map(|key| Some(key.external_id)).collect()),
         ];
         let found = self.find_duplicates.query(snapshot, &params, |row| {
-            // Without a time it counts as the youngest.
+            // A recording without created_at counts as the newest.
             (position(&row), (row.timestamp(3).unwrap_or(i64::MAX), row.uuid(2)))
         });
         least(keys.len(), found).into_iter().map(|oldest| oldest?.1).collect()
     }
 
-    /// Finds those of the recordings that the caller may see.
+    /// Returns which of the recordings the caller may see.
     pub fn find_visible(&self, snapshot: SnapshotMode, ids: Vec<Option<Uuid>>) -> BTreeSet<Uuid> {
         self.find_visible.query(snapshot, &[Param::Uuids(ids)], |row| row.uuid(1)).into_iter().flatten().collect()
     }
 
-    /// Finds for each request the bank, where the owner is a member of it.
+    /// Finds the bank of each request, if the owner is a member of that bank.
     pub fn find_banks(&self, requests: &[BankRequest]) -> Vec<Option<Uuid>> {
         let params = [
             Param::Uuids(requests.iter().map(|request| Some(request.owner)).collect()),
@@ -139,7 +143,7 @@ impl Queries {
         least(requests.len(), found).into_iter().map(Option::flatten).collect()
     }
 
-    /// Finds for each request the vault, where there is one in the bank.
+    /// Finds the vault of each request, if the bank has one.
     pub fn find_vaults(&self, requests: &[VaultRequest]) -> Vec<Option<Uuid>> {
         let params = [
             Param::Uuids(requests.iter().map(|request| Some(request.owner)).collect()),
@@ -162,13 +166,13 @@ impl Queries {
                 &rows::recording_params(rows),
                 |row| row.uuid(1),
             ));
-            // Before the foreign keys of vault entries look them up.
+            // Before the foreign keys of vault entries look up the new recordings.
             self.planned_size.discard_plans_after_growth(&self.schema);
         }
         inserted.into_iter().flatten().collect()
     }
 
-    /// Inserts one recording; raises where its key exists, and returns None where a trigger dropped the row.
+    /// Inserts one recording; raises if its key exists, returns None if a trigger dropped it.
     pub fn insert_recording_or_raise(&self, new: &NewRecording) -> Option<Uuid> {
         let params = rows::recording_params(std::slice::from_ref(new));
         self.insert_recording_or_raise.query(SnapshotMode::Current, &params, |row| row.uuid(1)).pop().flatten()
@@ -201,7 +205,7 @@ impl Queries {
         self.lock_personal_bank.query(SnapshotMode::Current, &[one(user)], |_| ());
     }
 
-    /// Creates a personal bank with its vault, owned by the user under a pair of [`OWNER_ROLES`].
+    /// Creates a personal bank and its vault, with a pair of [`OWNER_ROLES`].
     pub fn create_personal_bank(&self, user: Uuid, roles: usize) -> Option<Uuid> {
         self.create_personal_bank[roles].query(SnapshotMode::Current, &[one(user)], |row| row.uuid(1)).pop().flatten()
     }
@@ -218,7 +222,7 @@ impl Queries {
         self.count_imports.query(SnapshotMode::Callers, &[one(user)], read)
     }
 
-    /// Locks a sync job until the transaction ends; returns whether the caller has such a job.
+    /// Locks a sync job until the transaction ends; returns whether the job exists.
     pub fn lock_sync_job(&self, job: Uuid) -> bool {
         !self.lock_sync_job.query(SnapshotMode::Current, &[one(job)], |_| ()).is_empty()
     }
@@ -235,7 +239,7 @@ impl Queries {
         self.add_to_sync_job.run(&params);
     }
 
-    /// Keeps failed records, in the order given; a row that exists counts one attempt more.
+    /// Keeps failed records, in the order given; an existing row counts one more attempt.
     pub fn keep_failures(&self, failed: &[FailedImport]) {
         for failed in by_the_megabyte(failed, |failed| failed.record.size() + failed.error.len()) {
             self.keep_failures.run(&rows::failure_params(failed));
@@ -264,7 +268,7 @@ impl Queries {
     }
 }
 
-/// Returns the least that was found for each position.
+/// Returns the least value that was found for each position.
 fn least<T: Ord + Copy>(positions: usize, found: Vec<(usize, T)>) -> Vec<Option<T>> {
     let mut least = vec![None; positions];
     for (position, found) in found {

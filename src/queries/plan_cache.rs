@@ -1,4 +1,4 @@
-//! Statements that are prepared when they are first used, and planned anew when their table has grown.
+//! Prepares statements at their first use, and replans them when `recordings` has grown.
 
 use std::cell::{Cell, OnceCell};
 
@@ -11,7 +11,7 @@ use crate::sql_template::fill;
 
 /// The statement of one SQL file, prepared once for each style of its parameters.
 ///
-/// A statement for one row takes plain values: without the sets, joins and sorts of arrays it takes half the time.
+/// A statement for one row takes plain values: without unnesting and joining arrays, it needs half the time.
 pub struct CachedStatement {
     arrays: Plan,
     values: Option<Plan>,
@@ -24,17 +24,17 @@ struct Plan {
 }
 
 impl CachedStatement {
-    /// A statement that takes its parameters as arrays only, such as `= ANY ($1)`.
+    /// Creates a statement that takes its parameters as arrays only, such as `= ANY ($1)`.
     pub fn whole(template: &str, placeholders: &[(&str, &str)]) -> Self {
         Self { arrays: Plan::new(fill(template, placeholders), ParamStyle::Arrays), values: None }
     }
 
-    /// A statement with `@each@($n)` for the parameters' values, one a row.
+    /// Creates a statement with `@each@($n)` for the parameters' values, one per row.
     pub fn per_row(template: &str, placeholders: &[(&str, &str)]) -> Self {
         Self::in_both_styles(template, placeholders, &[("each", "pg_catalog.unnest")], &[("each", "")])
     }
 
-    /// A statement with `@each@($n)`, and `@position@` for the number of the row, from 1.
+    /// Creates a statement with `@each@($n)`, and `@position@` for the row's number from 1.
     pub fn per_request(template: &str, placeholders: &[(&str, &str)]) -> Self {
         let arrays = [("each", "pg_catalog.unnest"), ("position", "pg_catalog.generate_subscripts($1, 1)")];
         Self::in_both_styles(template, placeholders, &arrays, &[("each", ""), ("position", "1")])
@@ -73,17 +73,17 @@ impl Plan {
     }
 }
 
-/// The size of `recordings`, in blocks, that the session's plans were made for.
+/// The size of `recordings`, in blocks, when the session's plans were last discarded.
 #[derive(Default)]
 pub struct PlannedSize(Cell<u32>);
 
 impl PlannedSize {
-    /// Lets the session plan anew when `recordings` has doubled since it last did.
+    /// Discards the session's plans when `recordings` has doubled since the last time.
     ///
-    /// A plan made while a table is empty reads all of it, and is kept: 50,000 imports in one transaction would each
-    /// read all rows before them. That holds for our own statements, for the checks of the foreign keys on recordings,
-    /// and for the application's triggers, so that all kept plans go. Autovacuum would see to it in time, but not
-    /// within one transaction. Planning anew some twenty times on the way to a million rows costs nothing.
+    /// A plan made while the table is empty is a sequential scan, and is kept: each of 50,000 imports in one
+    /// transaction would read all rows before its own. That applies to our own statements, to the foreign key checks on
+    /// recordings and to the application's triggers, so all plans are discarded. Autovacuum would have the same effect
+    /// later, but not within one transaction. Replanning about twenty times on the way to a million rows is cheap.
     pub fn discard_plans_after_growth(&self, schema: &ExtensionSchema) {
         const SMALL: u32 = 8;
         let Some(blocks) = Table::open(schema, c"recordings").and_then(|table| table.blocks()) else { return };

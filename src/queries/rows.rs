@@ -6,7 +6,7 @@ use crate::pg::jsonb::Element;
 use crate::pg::param::Param;
 use crate::record::Record;
 
-/// The dedup key: who imported what from where.
+/// The dedup key of a recording.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<'a> {
     pub owner: Uuid,
@@ -14,14 +14,14 @@ pub struct Key<'a> {
     pub external_id: &'a str,
 }
 
-/// Asks for the bank of a recording: the one given, or the owner's personal bank.
+/// A request for a recording's bank: that of `bank_id`, or the owner's personal bank.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BankRequest {
     pub owner: Uuid,
     pub bank_id: Option<Uuid>,
 }
 
-/// Asks for the vault of a recording: the one given, or the owner's personal vault in the bank.
+/// A request for a recording's vault: `vault_id`, or the owner's personal vault of the bank.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VaultRequest {
     pub owner: Uuid,
@@ -38,7 +38,7 @@ pub struct NewRecording<'a> {
 }
 
 impl NewRecording<'_> {
-    /// Returns the bytes of its keys that may be large.
+    /// Returns the size in bytes of the fields that may be large.
     pub fn size(&self) -> usize {
         let Record { title, full_transcript, summary, audio_url, video_url, .. } = self.record;
         let Record { source_metadata, global_tags, .. } = self.record;
@@ -62,9 +62,9 @@ pub struct NewVaultEntry {
 pub struct FailedImport<'a> {
     /// The record's place in its batch.
     pub position: usize,
-    /// The user who sees it. With None only roles that bypass the policies see it.
+    /// The user who may read the failure. With None, only roles that bypass the policies may.
     pub user: Option<Uuid>,
-    /// The owner that the record was meant for.
+    /// The owner that the record is for.
     pub owner: Option<Uuid>,
     pub source_app: Option<&'a str>,
     pub external_id: Option<&'a str>,

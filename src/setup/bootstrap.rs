@@ -10,12 +10,14 @@ use crate::setup::catalog::{ask, in_schema, rows, run, with_lists};
 use crate::setup::compatibility;
 use crate::sql_template::fill;
 
-/// Each object, and `created`, `exists`, `narrowed` for privileges that an earlier version gave, or `left to its owner` for
-/// policies of an adopted table.
+/// Each object and its action: `created`, `exists`, `narrowed` or `left to its owner`.
+///
+/// `narrowed` is for privileges that an earlier version granted, `left to its owner` for policies of an adopted table.
 pub type Report = Vec<(String, String)>;
 
-/// Runs each part of sql/bootstrap.sql whose object does not exist yet, and adds the columns that an adopted table lacks.
-/// All of it or nothing.
+/// Creates the objects of sql/bootstrap.sql that are missing, and adds missing columns.
+///
+/// Changes nothing if an existing object is not compatible.
 pub fn tables(schema: &ExtensionSchema) -> Result<Report, Failure> {
     must_have_auth()?;
     run(include_str!("../../sql/bootstrap/lock.sql"));
@@ -26,10 +28,10 @@ pub fn tables(schema: &ExtensionSchema) -> Result<Report, Failure> {
         let is_of_new_table = part.table.is_some_and(|table| made.contains(table));
         let exists = part.exists(schema);
         let action = match part.kind {
-            // As a constraint of the table.
+            // CREATE TABLE has created the index, for a constraint.
             "index" if exists && is_of_new_table => "created",
             _ if exists => "exists",
-            // Policies are made for tables that bootstrap() makes, never for others'.
+            // Policies are created only for tables that bootstrap() creates.
             "policy" if !is_of_new_table => "left to its owner",
             _ => {
                 run(&in_schema(schema, part.sql));
@@ -43,7 +45,7 @@ pub fn tables(schema: &ExtensionSchema) -> Result<Report, Failure> {
             report.extend(narrow_privileges(schema, &part));
         }
     }
-    // PostgREST reads its schema anew.
+    // PostgREST then reloads its schema cache.
     run("NOTIFY pgrst, 'reload schema'");
     Ok(report)
 }
@@ -57,7 +59,9 @@ fn add_missing_columns(schema: &ExtensionSchema, table: &str) -> Report {
     missing.into_iter().map(add).collect()
 }
 
-/// Version 0.1.0 gave service_role all privileges on the tables that it made.
+/// Reduces service_role's privileges on a table that version 0.1.0 created.
+///
+/// That version granted all privileges.
 fn narrow_privileges(schema: &ExtensionSchema, part: &Part) -> Option<(String, String)> {
     let wide = include_str!("../../sql/bootstrap/has_wide_privileges.sql");
     ask(wide, &[schema.oid.into(), part.name.into(), part.sql.into()]).then(|| {
@@ -70,8 +74,8 @@ fn narrow_privileges(schema: &ExtensionSchema, part: &Part) -> Option<(String, S
 /// Creates what plain PostgreSQL lacks: the schema auth and the roles of the API.
 pub fn auth(schema: &ExtensionSchema) -> Result<Report, Failure> {
     if ask("SELECT pg_catalog.to_regnamespace('auth') IS NOT NULL", &[]) {
-        return Err(Failure::new(PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA, "the schema auth exists already")
-            .hint("On Supabase there is nothing to do: go on with SELECT * FROM connector_pipeline.bootstrap()."));
+        return Err(Failure::new(PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA, "schema auth already exists")
+            .hint("On Supabase, skip bootstrap_auth() and run SELECT * FROM connector_pipeline.bootstrap()."));
     }
     run(include_str!("../../sql/auth.sql"));
     run(&in_schema(schema, include_str!("../../sql/grants.sql")));
@@ -86,7 +90,7 @@ pub fn auth(schema: &ExtensionSchema) -> Result<Report, Failure> {
     Ok(made.map(|object| (object.to_owned(), "ready".to_owned())).into())
 }
 
-/// A part of sql/bootstrap.sql: a line `-- @ kind name [ON table]`, and the SQL that makes that object.
+/// A part of sql/bootstrap.sql: `-- @ kind name [ON table]` and the SQL below.
 struct Part<'a> {
     object: &'a str,
     kind: &'a str,
@@ -132,8 +136,7 @@ fn must_have_auth() -> Result<(), Failure> {
     if missing.is_empty() {
         return Ok(());
     }
-    let message =
-        format!("{} missing: users and roles come from Supabase, or from bootstrap_auth()", missing.join(", "));
+    let message = format!("connector_pipeline needs {}, missing in this database", missing.join(", "));
     Err(Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
         .hint("On plain PostgreSQL run SELECT * FROM connector_pipeline.bootstrap_auth() first."))
 }

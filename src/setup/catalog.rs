@@ -1,4 +1,4 @@
-//! Reads and changes PostgreSQL's catalogs for the set-up: nothing here is kept or fast.
+//! Reads PostgreSQL's catalogs and runs DDL for the set-up; keeps no plans.
 
 use pgrx::datum::DatumWithOid;
 use pgrx::{PgSqlErrorCode, Spi};
@@ -23,7 +23,7 @@ pub fn ask(query: &str, args: &[DatumWithOid]) -> bool {
     answer.map_err(broken).or_raise().unwrap_or_default()
 }
 
-/// Returns rows of texts; empty ones for NULL.
+/// Returns rows of texts; NULL becomes an empty text.
 pub fn rows<const WIDTH: usize>(query: &str, args: &[DatumWithOid]) -> Vec<[String; WIDTH]> {
     let rows = Spi::connect(|client| {
         let mut rows = Vec::new();
@@ -39,7 +39,7 @@ pub fn rows<const WIDTH: usize>(query: &str, args: &[DatumWithOid]) -> Vec<[Stri
     rows.map_err(broken).or_raise()
 }
 
-/// Fills in the lists that several queries read.
+/// Fills in the lists that several queries share.
 pub fn with_lists(query: &str) -> String {
     fill_from(query, |name| match name {
         "fitting_indexes" => Some(with_lists(include_str!("../../sql/bootstrap/fitting_indexes.sql"))),

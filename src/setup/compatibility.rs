@@ -1,4 +1,4 @@
-//! Finds what an application has that the pipeline can't work with, before anything is changed.
+//! Finds existing objects that are not compatible with the pipeline, before any change.
 
 use pgrx::PgSqlErrorCode;
 
@@ -10,12 +10,12 @@ use crate::setup::catalog::{self, with_lists};
 /// The columns that bootstrap() adds.
 pub const MISSING_COLUMNS: &str = include_str!("../../sql/bootstrap/missing_columns.sql");
 
-/// An object of the application's that the pipeline can't work with.
+/// An object of the application that is not compatible with the pipeline.
 struct Conflict {
     table: String,
     object: String,
     problem: String,
-    /// SQL.
+    /// The SQL to run.
     remedy: String,
 }
 
@@ -26,9 +26,9 @@ impl Conflict {
     }
 }
 
-/// Refuses, with one error that names all conflicts.
+/// Fails if there are conflicts, with one error that names all of them.
 ///
-/// Rows are checked last, under a lock, so that they stay as they are until they are indexed.
+/// Rows are checked last, under a lock, so that none changes before the unique index exists.
 pub fn refuse(schema: &ExtensionSchema) -> Result<(), Failure> {
     let mut conflicts: Vec<Conflict> = [
         include_str!("../../sql/bootstrap/compatibility/tables.sql"),
@@ -44,15 +44,16 @@ pub fn refuse(schema: &ExtensionSchema) -> Result<(), Failure> {
     if conflicts.is_empty() { Ok(()) } else { Err(report(&conflicts)) }
 }
 
-/// Finds tables with rows that the unique index to be created would refuse. Not those `in_doubt`: they may lack the
-/// columns, or be unreadable for us.
+/// Finds tables whose rows violate a unique index that is to be created.
+///
+/// Ignores the tables `in_doubt`: they may lack the columns, or not be readable.
 fn doubled_keys(schema: &ExtensionSchema, in_doubt: Vec<String>) -> Vec<Conflict> {
     let query = include_str!("../../sql/bootstrap/keys_to_make.sql");
     let mut doubled = Vec::new();
     for [table, key, shown_key] in catalog::rows(&with_lists(query), &[schema.oid.into(), in_doubt.into()]) {
         let qualified = format!("{}.{table}", schema.quoted);
-        // SHARE is the lock that CREATE INDEX takes: reading goes on, writing waits. A column that is missing takes more,
-        // and a lock that grows while others hold theirs is a deadlock.
+        // CREATE INDEX takes a SHARE lock: reads continue, writes wait. ADD COLUMN needs ACCESS EXCLUSIVE, and to
+        // upgrade a lock while other sessions hold theirs may deadlock.
         let grows =
             !catalog::rows::<2>(&with_lists(MISSING_COLUMNS), &[schema.oid.into(), table.as_str().into()]).is_empty();
         let mode = if grows { "ACCESS EXCLUSIVE" } else { "SHARE" };
@@ -69,7 +70,7 @@ fn doubled_keys(schema: &ExtensionSchema, in_doubt: Vec<String>) -> Vec<Conflict
                     "recordings" | "vault_entries" => merge(schema),
                     _ => format!(
                         "SELECT {key}, array_agg(id) FROM {qualified} GROUP BY {key} HAVING count(*) > 1; \
-                         -- and keep one of each"
+                         -- then keep one of each"
                     ),
                 },
                 table,
@@ -79,8 +80,10 @@ fn doubled_keys(schema: &ExtensionSchema, in_doubt: Vec<String>) -> Vec<Conflict
     doubled
 }
 
-/// Returns the SQL that merges duplicates. It reads vault entries, which an application may lack: bootstrap() creates them
-/// only once the duplicates are gone.
+/// Returns the SQL that merges duplicates.
+///
+/// merge_duplicates() reads vaults and vault entries. If the application lacks these tables, the SQL creates them for
+/// the merge: bootstrap() creates tables only when the duplicates are gone.
 fn merge(schema: &ExtensionSchema) -> String {
     let (mut before, mut after) = (String::new(), String::new());
     for (table, columns) in
@@ -88,13 +91,13 @@ fn merge(schema: &ExtensionSchema) -> String {
     {
         if Table::open(schema, table).is_none() {
             let table = format!("{}.{}", schema.quoted, table.to_string_lossy());
-            before += &format!("CREATE TABLE {table} ({columns}); -- for the merge alone\n");
+            before += &format!("CREATE TABLE {table} ({columns}); -- only for the merge\n");
             after += &format!("\nDROP TABLE {table};");
         }
     }
     format!(
-        "{before}SELECT * FROM connector_pipeline.merge_duplicates(); -- tells what it would do\n\
-         SELECT * FROM connector_pipeline.merge_duplicates(false); -- does it{after}"
+        "{before}SELECT * FROM connector_pipeline.merge_duplicates(); -- dry run\n\
+         SELECT * FROM connector_pipeline.merge_duplicates(false); -- merges{after}"
     )
 }
 
@@ -108,10 +111,12 @@ fn report(conflicts: &[Conflict]) -> Failure {
         }
     }
     let message = match problems.len() {
-        1 => "one existing object can't serve connector_pipeline; nothing has been changed".to_owned(),
-        count => format!("{count} existing objects can't serve connector_pipeline; nothing has been changed"),
+        1 => "one existing object is not compatible with connector_pipeline; nothing has been changed".to_owned(),
+        count => {
+            format!("{count} existing objects are not compatible with connector_pipeline; nothing has been changed")
+        }
     };
     Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
         .detail(problems.join("\n"))
-        .hint(format!("Run this, and then bootstrap() again:\n{}", remedies.join("\n")))
+        .hint(format!("Run this SQL, then bootstrap() again:\n{}", remedies.join("\n")))
 }

@@ -1,4 +1,4 @@
-//! Makes or adopts the tables, and merges duplicates that are in them.
+//! Creates or adopts the tables, and merges duplicates in them.
 
 pub mod bootstrap;
 pub mod catalog;

@@ -40,7 +40,7 @@ const onlyForOneselfAsResult = {
 };
 const noOwner = {
   code: "22023",
-  message: "there is no owner: no p_user_id, no owner_user_id and no JWT subject",
+  message: "no owner: p_user_id, owner_user_id and the JWT's sub are missing",
   details: null,
   hint: "Pass p_user_id, or call with a user's JWT (request.jwt.claims with a sub).",
 };
@@ -55,9 +55,9 @@ const isNull = (name: string) => ({
 const noUuid = { code: "22P02", message: 'invalid input syntax for type uuid: "seven"', details: null, hint: null };
 const noJob = {
   code: "22023",
-  message: /^p_sync_job_id .*: there is no such sync job of yours$/,
+  message: /^p_sync_job_id .*: no such sync job, or the job of another user$/,
   details: null,
-  hint: "Make one with start_sync_job().",
+  hint: "Create a sync job with start_sync_job().",
 };
 const allMissing = "invalid record: external_id is missing; source_app is missing; title is missing; " +
   "full_transcript is missing; recording_start_time is missing";
@@ -87,14 +87,14 @@ const cases: Record<string, Case[]> = {
     ["odd", { p_record: record("known") }, 200, {
       success: false,
       code: "22023",
-      error: 'the JWT\'s sub is not a uuid: "seven"',
+      error: "the JWT's sub is not a uuid: \"seven\". Call with a JWT whose sub is the user's id.",
     }],
     ["ann", { p_record: record("more", { colour: "red" }) }, 200, { ...imported, ignoredFields: ["colour"] }],
     ["ann", { p_record: {} }, 200, { success: false, code: "22023", error: allMissing }],
     ["ann", { p_record: [] }, 200, {
       success: false,
       code: "22023",
-      error: "invalid record: it must be an object, not an array",
+      error: "invalid record: the record must be an object, not an array",
     }],
     ["ann", { p_record: null }, 200, {
       success: false,
@@ -171,7 +171,7 @@ const cases: Record<string, Case[]> = {
       code: "23505",
       message: `the record is imported already, as recording ${known}`,
       details: null,
-      hint: "run_pipeline() skips duplicates.",
+      hint: "To skip duplicates, call run_pipeline().",
     }],
     ["ann", { p_record: {} }, 400, { code: "22023", message: allMissing, details: null, hint: null }],
     ["ann", { p_record: null }, 400, isNull("p_record")],
@@ -222,9 +222,9 @@ const cases: Record<string, Case[]> = {
     ["service", {}, 400, noOwner],
     ["service", { p_user_id: job }, 409, {
       code: "23503",
-      message: `the owner ${job} is not a user`,
+      message: `user ${job} does not exist`,
       details: /violates foreign key constraint/,
-      hint: null,
+      hint: "Create the user first, or pass the id of an existing user.",
     }],
   ],
   start_sync_job: [
@@ -239,9 +239,9 @@ const cases: Record<string, Case[]> = {
     }],
     ["service", { p_source_app: "fathom" }, 400, {
       code: "22023",
-      message: "there is no owner: no p_user_id and no JWT subject",
+      message: "no owner: p_user_id and the JWT's sub are missing",
       details: null,
-      hint: "Pass p_user_id, or call with a user's JWT.",
+      hint: noOwner.hint,
     }],
     ["odd", { p_source_app: "fathom" }, 400, noUuid],
     ["ann", { p_source_app: " " }, 400, {

@@ -362,6 +362,9 @@ Deno.test("a failed record that could not be kept is reported as a problem", asy
   await whileNothingIsKept(async () => {
     const { answer } = await sync(user, server.api);
     assert.equal(answer.problems.length, 1);
-    assert.match(answer.problems[0], /^4444AAAiAAAAAiAiAiiAii==: .*duration.*; it could not be kept .*import_failures/);
+    assert.match(
+      answer.problems[0],
+      /^4444AAAiAAAAAiAiAiiAii==: .*duration.*; the failed record could not be kept .*import_failures/,
+    );
   });
 });

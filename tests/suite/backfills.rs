@@ -98,7 +98,10 @@ fn a_backfill_raises_the_error_of_its_query_or_argument() {
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT to_jsonb(1 / 0)')", &[]), "22012");
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT 1 AS n, 2 AS m')", &[]), "22023");
     let nobody = format!("CALL connector_pipeline.backfill('SELECT to_jsonb(1)', '{}')", Uuid::from_u128(5));
-    assert_eq!(owner.error(&nobody, &[]).message(), format!("p_user_id {} is not a user", Uuid::from_u128(5)));
+    assert_eq!(
+        owner.error(&nobody, &[]).message(),
+        format!("p_user_id {}: this user does not exist", Uuid::from_u128(5))
+    );
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill(NULL)", &[]), "22023");
     assert_eq!(owner.sqlstate("CALL connector_pipeline.backfill('SELECT 1', NULL, 0)", &[]), "22023");
     assert_eq!(db.service_role().sqlstate(call, &[&"SELECT 1"]), "42501");

@@ -128,7 +128,7 @@ fn invalid_jwt_claims_fail_the_record_with_22023() {
 fn an_import_for_a_user_that_does_not_exist_fails_and_writes_nothing() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    assert_failed(&owner.import(&record("x"), Uuid::from_u128(77)), "23503", "is not a user");
+    assert_failed(&owner.import(&record("x"), Uuid::from_u128(77)), "23503", "does not exist");
     for table in ["recordings", "banks", "bank_memberships", "vaults", "vault_memberships"] {
         assert_eq!(owner.count(table), 0, "{table}");
     }

@@ -113,6 +113,25 @@ fn every_function_and_table_has_a_comment() {
     assert_eq!(db.superuser().column::<String>(bare, &[]), Vec::<String>::new());
 }
 
+/// psql shows the first line only, and a client with another encoding can't read every character.
+#[test]
+fn every_comment_has_a_short_first_line_and_ascii_characters_only() {
+    let db = Database::new();
+    let too_long = "
+        SELECT description FROM pg_description
+        WHERE (
+                classoid = 'pg_proc'::regclass AND objoid IN (
+                    SELECT oid FROM pg_proc
+                    WHERE pronamespace IN (quote_ident(current_schema())::regnamespace, 'connector_pipeline'::regnamespace)
+                )
+                OR classoid = 'pg_class'::regclass AND objoid IN (
+                    SELECT oid FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace
+                )
+            )
+            AND (length(split_part(description, E'\n', 1)) > 70 OR description ~ '[^\x01-\x7f]')";
+    assert_eq!(db.superuser().column::<String>(too_long, &[]), Vec::<String>::new());
+}
+
 #[test]
 fn bootstrap_auth_by_the_database_owner_grants_functions_that_a_superuser_owns() {
     let db = Database::empty();

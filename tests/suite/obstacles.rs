@@ -58,7 +58,7 @@ fn incompatible_objects_are_refused_with_a_remedy_and_nothing_is_changed() {
     let cases: &[(&str, &[&str])] = &[
         (
             "ALTER TABLE sync_jobs ADD synced_ids integer[] DEFAULT '{1,2}'",
-            &["column sync_jobs.synced_ids is of type integer[], and has to be text[]"],
+            &["column sync_jobs.synced_ids is of type integer[], but must be of type text[]"],
         ),
         ("ALTER TABLE sync_jobs ADD synced_ids uuid[]", &["column sync_jobs.synced_ids is of type uuid[]"]),
         (
@@ -67,15 +67,15 @@ fn incompatible_objects_are_refused_with_a_remedy_and_nothing_is_changed() {
         ),
         (
             "ALTER TABLE sync_jobs ADD skipped_count text DEFAULT '0'",
-            &["column sync_jobs.skipped_count is of type text, and has to be integer"],
+            &["column sync_jobs.skipped_count is of type text, but must be of type integer"],
         ),
         (
             "ALTER TABLE recordings ADD summary jsonb",
-            &["column recordings.summary is of type jsonb, and has to be text"],
+            &["column recordings.summary is of type jsonb, but must be of type text"],
         ),
         (
             "ALTER TABLE recordings ALTER source_metadata TYPE json USING source_metadata::json",
-            &["column recordings.source_metadata is of type json, and"],
+            &["column recordings.source_metadata is of type json, but"],
         ),
         (
             "ALTER TABLE recordings ALTER source_metadata DROP DEFAULT, ALTER source_metadata TYPE text",
@@ -91,11 +91,11 @@ fn incompatible_objects_are_refused_with_a_remedy_and_nothing_is_changed() {
         ),
         (
             "CREATE DOMAIN key AS uuid; ALTER TABLE vault_entries ALTER id TYPE key",
-            &["column vault_entries.id is of type public.key, and has to be uuid"],
+            &["column vault_entries.id is of type public.key, but must be of type uuid"],
         ),
         (
             "ALTER TABLE vault_entries DROP COLUMN id; ALTER TABLE vault_entries ADD id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            &["column vault_entries.id is of type bigint, and has to be uuid"],
+            &["column vault_entries.id is of type bigint, but must be of type uuid"],
         ),
         (
             "ALTER TABLE vault_entries DROP COLUMN id CASCADE;
@@ -134,7 +134,7 @@ fn incompatible_objects_are_refused_with_a_remedy_and_nothing_is_changed() {
         ),
         (
             "ALTER TABLE vault_entries ADD CONSTRAINT once UNIQUE (vault_id, recording_id) DEFERRABLE",
-            &["index once is that of a deferrable constraint"],
+            &["index once belongs to a deferrable constraint"],
         ),
         (
             "ALTER TABLE sync_jobs ADD skipped_count integer GENERATED ALWAYS AS (1) STORED",
@@ -147,14 +147,14 @@ fn incompatible_objects_are_refused_with_a_remedy_and_nothing_is_changed() {
         (
             "CREATE UNIQUE INDEX once ON recordings
                  (owner_user_id, source_app, (source_metadata ->> 'external_id') COLLATE lax)",
-            &["index once has a collation that takes different ids for the same one"],
+            &["index once has a nondeterministic collation"],
         ),
         (
             "ALTER TABLE recordings ALTER source_app TYPE text COLLATE lax",
-            &["column recordings.source_app has a collation that takes different values for the same one"],
+            &["column recordings.source_app has a nondeterministic collation"],
         ),
         (&failures_with_a_plain_key, &["column import_failures.record_key is not generated"]),
-        ("CREATE SEQUENCE import_sources", &["relation import_sources is a sequence where a table has to be"]),
+        ("CREATE SEQUENCE import_sources", &["relation import_sources is a sequence, not a table"]),
         ("CREATE VIEW import_sources AS SELECT 1 AS id", &["relation import_sources is a view"]),
         (
             "CREATE MATERIALIZED VIEW import_failures AS SELECT 1 AS id",
@@ -166,7 +166,7 @@ fn incompatible_objects_are_refused_with_a_remedy_and_nothing_is_changed() {
         ),
         (
             "CREATE FUNCTION source_metadata_ordered(recordings) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'",
-            &["function source_metadata_ordered(recordings) gives jsonb"],
+            &["function source_metadata_ordered(recordings) returns jsonb"],
         ),
         ("ALTER TABLE recordings FORCE ROW LEVEL SECURITY", &["table recordings has FORCE ROW LEVEL SECURITY"]),
         (
@@ -246,14 +246,14 @@ fn an_invalid_index_of_create_index_concurrently_is_refused_with_a_remedy() {
 
 #[test]
 fn tables_of_another_owner_are_refused_with_a_remedy() {
-    let belongs = |table: &str, owner: &str| format!("table {table} belongs to {owner}, and has to belong to ");
+    let belongs = |table: &str, owner: &str| format!("table {table} belongs to {owner}, but must belong to ");
     // Another role owns one table.
     let db = with_application();
     db.superuser().run("ALTER TABLE vaults OWNER TO stranger");
     let error = db.table_owner().error("SELECT connector_pipeline.bootstrap()", &[]);
     assert_eq!(
         error.detail().unwrap(),
-        belongs("vaults", "stranger") + "app_owner, who runs bootstrap(), as all tables of connector_pipeline"
+        belongs("vaults", "stranger") + "app_owner, who runs bootstrap(), like all tables of connector_pipeline"
     );
     run_each(&mut db.superuser(), remedy(error.hint().unwrap()));
     bootstrap(&mut db.table_owner());

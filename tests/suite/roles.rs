@@ -262,7 +262,7 @@ fn definer_functions_refuse_tables_of_several_owners() {
     // Else triggers of one table's owner would run with the rights of another table's owner.
     superuser.run("ALTER TABLE vaults OWNER TO stranger");
     let error = db.authenticated(ALICE).error("SELECT ensure_personal_bank()", &[]);
-    assert_eq!((error.code().code(), error.message()), ("42501", "vaults has another owner"));
+    assert_eq!((error.code().code(), error.message()), ("42501", "tables banks and vaults have different owners"));
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn failures_of_owners_who_do_not_exist_are_kept_and_retried_when_the_user_exists
     let records = Value::from(vec![of(late), of(never), record_with("y", json!({"duration": -1}))]);
     let mut service = db.service_role();
     let result: Value = service.value("SELECT run_pipeline_batch($1)", &[&records]);
-    assert_failed(&result["results"][0], "23503", "not a user");
+    assert_failed(&result["results"][0], "23503", "does not exist");
     assert_eq!(service.column::<i32>("SELECT attempts FROM import_failures WHERE user_id IS NULL", &[]), [1, 1, 1]);
     db.superuser().query("INSERT INTO auth.users (id) VALUES ($1)", &[&late]);
     let retried: Value = service.value("SELECT retry_failed_imports(NULL, $1)", &[&late]);

@@ -1,13 +1,13 @@
--- Columns that can't serve: of another type or collation, generated, or missing where only the application knows what to
--- put there.
--- And columns of the application's own that no import can fill.
--- $1 schema. Rows: table, object, what is wrong with it, what to run.
+-- Finds columns that are not compatible, or that no import can fill.
+-- A column is not compatible if its type or collation differs, if it is generated, or if it is missing and only the
+-- application knows its values.
+-- $1 schema. Rows: table, object, problem, SQL to run.
 WITH relation AS (
     SELECT
         class.oid,
         class.relname,
         pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified,
-        -- May fill any column.
+        -- A trigger may fill any column.
         EXISTS (
             SELECT
             FROM pg_catalog.pg_trigger AS trigger
@@ -29,7 +29,7 @@ present AS (
         attribute.attidentity,
         attribute.attcollation,
         pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) AS type_name,
-        -- What the statements see. A domain over uuid they don't take for one.
+        -- The type that the statements see. A domain over uuid does not serve as uuid.
         CASE
             WHEN type.typtype = 'd' AND type.typbasetype <> 'uuid'::pg_catalog.regtype THEN type.typbasetype
             WHEN type.typtype = 'e' THEN 'anyenum'::pg_catalog.regtype
@@ -50,7 +50,7 @@ wrong AS (
         relation.qualified,
         present.type_name,
         present.default_value,
-        -- How a value becomes one of the type that is wanted.
+        -- Converts a value to the needed type.
         CASE
             WHEN needed.serving[1] = 'timestamptz'::pg_catalog.regtype
                 AND present.type = 'timestamp'::pg_catalog.regtype
@@ -58,7 +58,7 @@ wrong AS (
             WHEN needed.serving[1] = 'text[]'::pg_catalog.regtype
                 AND present.type IN ('jsonb'::pg_catalog.regtype, 'json'::pg_catalog.regtype)
                 THEN 'translate((%1$s)::text, ''[]'', ''{}'')::text[]'
-            -- Numbers are no uuids: such a column has to make room for another.
+            -- A number can't become a uuid: such a column is renamed, and another is added.
             WHEN needed.serving[1] = 'uuid'::pg_catalog.regtype
                 AND present.type IN ('integer'::pg_catalog.regtype, 'bigint'::pg_catalog.regtype)
                 THEN NULL
@@ -72,7 +72,7 @@ wrong AS (
 SELECT
     wrong.table_name,
     pg_catalog.format('column %s.%s', wrong.table_name, wrong.column_name),
-    pg_catalog.format('is of type %s, and has to be %s', wrong.type_name, wrong.wanted),
+    pg_catalog.format('is of type %s, but must be of type %s', wrong.type_name, wrong.wanted),
     CASE
         WHEN wrong.conversion IS NULL
             THEN pg_catalog.format('ALTER TABLE %s RENAME COLUMN %s TO old_%2$s;', wrong.qualified, wrong.column_name)
@@ -95,12 +95,12 @@ UNION ALL
 SELECT
     needed.table_name,
     pg_catalog.format('column %s.%s', needed.table_name, needed.column_name),
-    'is generated, and the pipeline has to write it',
+    'is generated, but the pipeline writes this column',
     pg_catalog.format(
         CASE
             WHEN present.attidentity <> '' THEN E'ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY;\n'
                 'ALTER TABLE %1$s ALTER COLUMN %2$I DROP NOT NULL;'
-            -- A virtual one has nothing to be left behind.
+            -- DROP EXPRESSION does not work on a virtual column, which has no stored values.
             WHEN present.attgenerated = 'v' THEN 'ALTER TABLE %s RENAME COLUMN %I TO %3$I;'
             ELSE 'ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION;'
         END,
@@ -111,7 +111,7 @@ JOIN relation ON relation.relname = needed.table_name
 JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
 WHERE (needed.is_filled OR needed.column_name NOT IN ('id', 'created_at', 'record_key'))
     AND (present.attgenerated <> '' OR present.attidentity = 'a')
-    -- One that makes room for another, for its type, is no matter any more.
+    -- A column that is renamed because of its type is reported above.
     AND NOT (
         needed.serving[1] = 'uuid'::pg_catalog.regtype
         AND present.type IN ('integer'::pg_catalog.regtype, 'bigint'::pg_catalog.regtype)
@@ -120,8 +120,8 @@ UNION ALL
 SELECT
     needed.table_name,
     'column import_failures.record_key',
-    'is not generated, and the pipeline does not write it',
-    pg_catalog.format('ALTER TABLE %s DROP COLUMN record_key; -- bootstrap() makes it', relation.qualified)
+    'is not generated, but the pipeline does not write this column',
+    pg_catalog.format('ALTER TABLE %s DROP COLUMN record_key; -- bootstrap() creates it again', relation.qualified)
 FROM (@needed_columns@) AS needed
 JOIN relation ON relation.relname = needed.table_name
 JOIN present ON present.attrelid = relation.oid AND present.attname = needed.column_name
@@ -130,7 +130,7 @@ UNION ALL
 SELECT
     needed.table_name,
     pg_catalog.format('column %s.%s', needed.table_name, needed.column_name),
-    'has a collation that takes different values for the same one',
+    'has a nondeterministic collation, which treats different values as equal',
     pg_catalog.format(
         'ALTER TABLE %s ALTER COLUMN %I TYPE %s COLLATE pg_catalog."default";',
         relation.qualified, present.attname, present.type_name
@@ -144,9 +144,9 @@ UNION ALL
 SELECT
     needed.table_name,
     pg_catalog.format('column %s.%s', needed.table_name, needed.column_name),
-    'is missing, and what the rows that are there have in it is for the application to say',
+    'is missing, and only the application knows its values for existing rows',
     pg_catalog.format(
-        'ALTER TABLE %s ADD COLUMN %I %s; -- and fill it', relation.qualified, needed.column_name, needed.definition
+        'ALTER TABLE %s ADD COLUMN %I %s; -- then fill it', relation.qualified, needed.column_name, needed.definition
     )
 FROM (@needed_columns@) AS needed
 JOIN relation ON relation.relname = needed.table_name
@@ -158,7 +158,7 @@ UNION ALL
 SELECT
     relation.relname::pg_catalog.text,
     pg_catalog.format('column %s.%s', relation.relname, present.attname),
-    'is NOT NULL without a default, and the pipeline does not fill it',
+    'is NOT NULL without a default, and the pipeline does not fill this column',
     CASE
         WHEN present.attname = 'id'
             THEN pg_catalog.format('ALTER TABLE %s ALTER COLUMN id SET DEFAULT gen_random_uuid();', relation.qualified)
@@ -166,7 +166,7 @@ SELECT
     END
 FROM relation
 JOIN present ON present.attrelid = relation.oid
--- Of the tables that every import writes. Banks and vaults an application may make all by itself.
+-- Only tables that every import writes: an application may create all banks and vaults itself.
 WHERE relation.relname IN ('recordings', 'vault_entries', 'import_sources', 'sync_jobs', 'import_failures')
     AND NOT relation.has_insert_trigger
     AND present.attnotnull

@@ -1,13 +1,15 @@
--- A function in the place of source_metadata_ordered(recordings) that gives something else, or that somebody made who does
--- not own the table: whoever reads the column runs it.
--- $1 schema. Rows: table, object, what is wrong with it, what to run.
+-- Finds a function source_metadata_ordered(recordings) that returns another type or has another owner. The owner must
+-- be a superuser or own the table: readers of the computed column run the function with their own rights.
+-- $1 schema. Rows: table, object, problem, SQL to run.
 SELECT
     'recordings',
     pg_catalog.format('function %s(recordings)', proc.proname),
     CASE
         WHEN is_trusted
-        THEN pg_catalog.format('gives %s, and has to be a function that gives json', pg_catalog.format_type(proc.prorettype, NULL))
-        ELSE pg_catalog.format('belongs to %s, and has to belong to who owns the table', owner.rolname)
+        THEN pg_catalog.format(
+            'returns %s, but must be a function that returns json', pg_catalog.format_type(proc.prorettype, NULL)
+        )
+        ELSE pg_catalog.format('belongs to %s, but must belong to the owner of the table', owner.rolname)
     END,
     pg_catalog.format(
         'ALTER ROUTINE %I.%I(%I.recordings) RENAME TO %I;%s',

@@ -1,6 +1,6 @@
--- Indexes that ON CONFLICT would choose and that can't serve, or that have a needed one's name, and partitioned tables,
--- where only an index over the partition key too can be unique.
--- $1 schema. Rows: table, object, what is wrong with it, what to run.
+-- Finds indexes that prevent a needed unique index or its use, and unsuitable partitioned tables.
+-- On a partitioned table, a unique index must include the partition key.
+-- $1 schema. Rows: table, object, problem, SQL to run.
 WITH missing AS (
     SELECT needed.index_name, needed.table_name, needed.key, class.oid, class.relkind
     FROM (@needed_keys@) AS needed
@@ -25,7 +25,7 @@ in_the_way AS (
     JOIN pg_catalog.pg_class AS class ON class.oid = fitting.indexrelid
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
     WHERE NOT fitting.serves
-        -- An invalid one beside another that serves does no harm.
+        -- An invalid index is harmless if another index serves.
         AND (NOT fitting.is_valid AND fitting.index_name IN (SELECT index_name FROM missing)
             OR NOT fitting.is_immediate OR NOT fitting.is_exact)
 )
@@ -33,8 +33,8 @@ SELECT
     in_the_way.table_name,
     pg_catalog.format('index %s', in_the_way.relname),
     CASE
-        WHEN NOT in_the_way.is_immediate THEN 'is that of a deferrable constraint, which ON CONFLICT refuses'
-        WHEN NOT in_the_way.is_exact THEN 'has a collation that takes different ids for the same one'
+        WHEN NOT in_the_way.is_immediate THEN 'belongs to a deferrable constraint, which ON CONFLICT does not accept'
+        WHEN NOT in_the_way.is_exact THEN 'has a nondeterministic collation, which treats different ids as equal'
         ELSE 'is invalid: a CREATE INDEX CONCURRENTLY has failed, or is still running'
     END,
     CASE
@@ -47,7 +47,7 @@ UNION ALL
 SELECT
     missing.table_name,
     pg_catalog.format('relation %s', missing.index_name),
-    'has the name of the unique index that is to be made, and can''t serve as it',
+    'has the name of the unique index to be created, but is not that index',
     pg_catalog.format(
         'ALTER INDEX %I.%I RENAME TO %I;', namespace.nspname, missing.index_name, 'old_' || missing.index_name
     )
@@ -60,10 +60,10 @@ SELECT
     missing.table_name,
     pg_catalog.format('table %s', missing.table_name),
     pg_catalog.format(
-        'is partitioned by more than (%s), so that no unique index can be made over these alone',
+        'is partitioned by more than (%s), so that no unique index can be created on these columns alone',
         pg_catalog.replace(pg_catalog.array_to_string(missing.key, ', '), '::text', '')
     ),
-    pg_catalog.format('-- Let %s be a table without partitions, or partitioned by some of these.', missing.table_name)
+    pg_catalog.format('-- Recreate %s without partitions, or partitioned by these columns only.', missing.table_name)
 FROM missing
 JOIN pg_catalog.pg_partitioned_table AS partitioned ON partitioned.partrelid = missing.oid
 WHERE partitioned.partexprs IS NOT NULL

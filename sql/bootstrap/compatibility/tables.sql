@@ -1,5 +1,5 @@
 -- What stands in the place of a table and is none, belongs to somebody else, or hides rows from its owner.
--- $1 schema. Rows: table, object, what is wrong with it, what to run.
+-- $1 schema. Rows: table, object, problem, SQL to run.
 WITH found AS (
     SELECT
         class.relname AS table_name,
@@ -21,7 +21,7 @@ WITH found AS (
     WHERE class.relnamespace = $1
         AND class.relname IN (SELECT needed.table_name FROM (@needed_columns@) AS needed)
 ),
--- Where the tables have one owner, who may run bootstrap(), it is the caller who has to change.
+-- The owner of all tables, if that role may run bootstrap() and the caller may become it.
 only_owner AS (
     SELECT pg_catalog.min(found.relowner::pg_catalog.text)::pg_catalog.oid AS role
     FROM found
@@ -35,7 +35,7 @@ only_owner AS (
 SELECT
     found.table_name::pg_catalog.text,
     'relation ' || found.table_name,
-    'is a ' || pg_catalog.lower(found.other_kind) || ' where a table has to be',
+    'is a ' || pg_catalog.lower(found.other_kind) || ', not a table',
     pg_catalog.format('ALTER %s %s RENAME TO %I;', found.other_kind, found.qualified, 'old_' || found.table_name)
 FROM found
 WHERE found.other_kind IS NOT NULL
@@ -44,7 +44,7 @@ SELECT
     found.table_name::pg_catalog.text,
     'table ' || found.table_name,
     pg_catalog.format(
-        'belongs to %s, and has to belong to %s, who runs bootstrap(), as all tables of connector_pipeline',
+        'belongs to %s, but must belong to %s, who runs bootstrap(), like all tables of connector_pipeline',
         pg_catalog.pg_get_userbyid(found.relowner), current_user
     ),
     COALESCE(

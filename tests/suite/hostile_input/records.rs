@@ -156,7 +156,7 @@ impl Case {
             Some(&BANK) if owner == ALICE => Ok(owner),
             Some(_) => Err(("42501", "bank_id")),
             None if owner == ALICE || owner == BOB || owner == NEWCOMER => Ok(owner),
-            None => Err(("23503", "owner")),
+            None => Err(("23503", "does not exist")),
         }
     }
 

@@ -201,7 +201,7 @@ fn a_colleague_reads_and_writes_only_the_rows_that_its_memberships_allow() {
     for vault in [open_vault, closed_vault] {
         let result = bob.import_own(&into(&vault.to_string(), vault));
         assert_imported(&result);
-        assert!(result["warning"].as_str().unwrap_or_default().starts_with("no vault entry was made"), "{result}");
+        assert!(result["warning"].as_str().unwrap_or_default().starts_with("no vault entry was created"), "{result}");
     }
     let own: Uuid = bob.column("SELECT id FROM recordings WHERE owner_user_id = $1", &[&BOB])[0];
     let ids = [
