@@ -26,6 +26,7 @@ mod installing;
 mod memberships;
 mod merging;
 mod needed_columns;
+mod nobody_shut_out;
 mod obstacles;
 mod records;
 mod roles;
