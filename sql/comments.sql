@@ -80,12 +80,16 @@ Reports progress by NOTICE and in sync_jobs. After an interruption, call it agai
 p_query: SQL that returns one jsonb column, a connector record per row. p_user_id: the owner of all records; if NULL, each record''s owner_user_id. p_batch_size: records per chunk, 1 or more.
 Must not be called inside a transaction block.';
 
+COMMENT ON FUNCTION connector_pipeline.subquery_of(text) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.type_of(text) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.cursor_of(text, text) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.record_of(json) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.count_records(text) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.start_backfill(bigint, uuid) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.open_backfill_job(uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.import_chunk(jsonb[], uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';
-COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb, text) IS 'A part of backfill()';
 
 COMMENT ON FUNCTION connector_pipeline.duplicates() IS
 'Lists the keys (owner, source, external id) of several recordings.

@@ -135,10 +135,11 @@ fn a_sync_job_of_a_killed_backfill_is_closed_by_the_next_backfill() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let job = "INSERT INTO sync_jobs (user_id, type, status, metadata) VALUES ($1, 'backfill', 'processing', $2)";
-    owner.query(job, &[&ALICE, &json!({"pid": 0})]);
+    let metadata = json!({"made_by": "connector_pipeline.backfill", "pid": 0});
+    owner.query(job, &[&ALICE, &metadata]);
     owner.run(&format!("CALL connector_pipeline.backfill('SELECT to_jsonb(1)', '{ALICE}')"));
     let closed = "SELECT status || ' ' || error FROM sync_jobs WHERE metadata = $1";
-    assert_eq!(owner.value::<String>(closed, &[&json!({"pid": 0})]), "failed stopped");
+    assert_eq!(owner.value::<String>(closed, &[&metadata]), "failed stopped");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::*;
 
 /// The functions that the tour calls, directly or through backfill().
-const CALLED: [&str; 22] = [
+const CALLED: [&str; 26] = [
     "backfill",
     "bootstrap",
     "bootstrap_auth",
@@ -13,6 +13,7 @@ const CALLED: [&str; 22] = [
     "check_duplicates",
     "count_chunk",
     "count_records",
+    "cursor_of",
     "duplicates",
     "ensure_personal_bank",
     "finish_backfill",
@@ -22,12 +23,15 @@ const CALLED: [&str; 22] = [
     "insert_recording",
     "merge_duplicates",
     "open_backfill_job",
+    "record_of",
     "retry_failed_imports",
     "run_pipeline",
     "run_pipeline_batch",
     "source_metadata_ordered",
     "start_backfill",
     "start_sync_job",
+    "subquery_of",
+    "type_of",
 ];
 
 /// Calls every function with qualified names and an empty search_path.
@@ -93,7 +97,7 @@ pub fn call_everything_with(db: &Database, source: &str, prepare: fn(Session) ->
     assert_eq!(alice.value::<Value>(&retry, &[&source])["imported"], 1);
 
     let query = format!(
-        "SELECT record FROM pg_catalog.jsonb_array_elements('{}') AS record",
+        "SELECT record FROM pg_catalog.jsonb_array_elements($r${}$r$) AS record",
         json!([item("fourth"), bad("fifth"), item("first"),])
     );
     owner.run(&format!("CALL connector_pipeline.backfill($q${query}$q$, '{BOB}', 2)"));

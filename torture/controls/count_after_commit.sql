@@ -23,6 +23,6 @@ BEGIN
             chunk := '{}';
         END IF;
     END LOOP;
-    PERFORM connector_pipeline.finish_backfill(progress);
+    PERFORM connector_pipeline.finish_backfill(progress, NULL);
 END
 $$;
