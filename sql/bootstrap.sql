@@ -10,7 +10,8 @@
 -- bootstrap/needed_keys.sql.
 --
 -- Each GRANT follows a REVOKE, because Supabase's default privileges give the API's roles access to new tables in
--- public. Only the owner has TRIGGER: ensure_personal_bank() runs triggers with the owner's rights. Policies use
+-- public. PostgreSQL names the plain indexes, so that an application's index of that name does no harm. Only the owner has
+-- TRIGGER: ensure_personal_bank() runs triggers with the owner's rights. Policies use
 -- (SELECT auth.uid()), which PostgreSQL evaluates once per statement instead of once per row.
 
 -- @ table banks
@@ -39,7 +40,7 @@ CREATE TABLE @extschema@.bank_memberships (
 );
 COMMENT ON TABLE @extschema@.bank_memberships IS 'Who belongs to a bank, and as what';
 -- For the foreign key, the policies below, and the pipeline's look-up of a user's banks.
-CREATE INDEX bank_memberships_user_id_idx ON @extschema@.bank_memberships (user_id);
+CREATE INDEX ON @extschema@.bank_memberships (user_id);
 REVOKE ALL ON TABLE @extschema@.bank_memberships FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.bank_memberships TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.bank_memberships TO service_role;
@@ -68,7 +69,7 @@ CREATE TABLE @extschema@.vaults (
 );
 COMMENT ON TABLE @extschema@.vaults IS 'Collections of recordings within a bank, shared among their members';
 -- For the foreign key, and for the pipeline's look-up of a bank's personal vault.
-CREATE INDEX vaults_bank_id_idx ON @extschema@.vaults (bank_id);
+CREATE INDEX ON @extschema@.vaults (bank_id);
 REVOKE ALL ON TABLE @extschema@.vaults FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.vaults TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.vaults TO service_role;
@@ -85,7 +86,7 @@ CREATE TABLE @extschema@.vault_memberships (
 );
 COMMENT ON TABLE @extschema@.vault_memberships IS 'Who may look into a vault, and who may add to it (all but viewers)';
 -- For the foreign key and the policies.
-CREATE INDEX vault_memberships_user_id_idx ON @extschema@.vault_memberships (user_id);
+CREATE INDEX ON @extschema@.vault_memberships (user_id);
 REVOKE ALL ON TABLE @extschema@.vault_memberships FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT ON TABLE @extschema@.vault_memberships TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.vault_memberships TO service_role;
@@ -125,7 +126,7 @@ COMMENT ON TABLE @extschema@.recordings IS 'Call recordings, each imported once 
 COMMENT ON COLUMN @extschema@.recordings.source_metadata IS 'What the vendor said of it; external_id is the vendor''s id';
 COMMENT ON COLUMN @extschema@.recordings.duration IS 'Seconds';
 -- For the foreign key on bank_id. The dedup index serves that on owner_user_id, its first column.
-CREATE INDEX recordings_bank_id_idx ON @extschema@.recordings (bank_id);
+CREATE INDEX ON @extschema@.recordings (bank_id);
 REVOKE ALL ON TABLE @extschema@.recordings FROM PUBLIC, anon, authenticated, service_role;
 -- Users may edit the content. Owner, bank and dedup key stay as imported.
 GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.recordings TO authenticated;
@@ -160,16 +161,37 @@ CREATE UNIQUE INDEX recordings_dedup_key
 CREATE TABLE @extschema@.vault_entries (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     vault_id uuid NOT NULL REFERENCES @extschema@.vaults (id) ON DELETE CASCADE,
-    recording_id uuid NOT NULL REFERENCES @extschema@.recordings (id) ON DELETE CASCADE,
+    recording_id uuid NOT NULL,
     local_tags text[],
     notes text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (vault_id, recording_id)
 );
+-- Where recordings are partitioned, say by their owner, there may be no key on the id alone, which this one needs.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_index AS index
+        JOIN pg_catalog.pg_attribute AS attribute
+            ON attribute.attrelid = index.indrelid AND attribute.attnum = index.indkey[0]
+        WHERE index.indrelid = '@extschema@.recordings'::pg_catalog.regclass
+            AND index.indisunique
+            AND index.indisvalid
+            AND index.indimmediate
+            AND index.indpred IS NULL
+            AND index.indnkeyatts = 1
+            AND attribute.attname = 'id'
+    ) THEN
+        ALTER TABLE @extschema@.vault_entries
+            ADD FOREIGN KEY (recording_id) REFERENCES @extschema@.recordings (id) ON DELETE CASCADE;
+    END IF;
+END
+$$;
 COMMENT ON TABLE @extschema@.vault_entries IS 'Which recordings are in a vault, with the vault''s own tags and notes';
 -- For the foreign key on recording_id. The unique index serves that on vault_id, its first column.
-CREATE INDEX vault_entries_recording_id_idx ON @extschema@.vault_entries (recording_id);
+CREATE INDEX ON @extschema@.vault_entries (recording_id);
 REVOKE ALL ON TABLE @extschema@.vault_entries FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, DELETE ON TABLE @extschema@.vault_entries TO authenticated;
 GRANT UPDATE (local_tags, notes, updated_at) ON TABLE @extschema@.vault_entries TO authenticated;
@@ -294,7 +316,7 @@ COMMENT ON COLUMN @extschema@.sync_jobs.synced_ids IS 'External ids that were im
 COMMENT ON COLUMN @extschema@.sync_jobs.failed_ids IS 'External ids that failed';
 COMMENT ON COLUMN @extschema@.sync_jobs.skipped_count IS 'How many records were duplicates';
 -- For the foreign key, the policies, and lists of a user's newest jobs.
-CREATE INDEX sync_jobs_user_id_created_at_idx ON @extschema@.sync_jobs (user_id, created_at DESC);
+CREATE INDEX ON @extschema@.sync_jobs (user_id, created_at DESC);
 REVOKE ALL ON TABLE @extschema@.sync_jobs FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.sync_jobs TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE @extschema@.sync_jobs TO service_role;

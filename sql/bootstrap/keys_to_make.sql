@@ -12,7 +12,7 @@ WHERE needed.table_name <> ALL ($2)
         SELECT
         FROM (@needed_columns@) AS needed_column
         WHERE needed_column.table_name = needed.table_name
-            AND pg_catalog.array_to_string(needed.key, ' ') ~ ('\m' || needed_column.column_name || '\M')
+            AND pg_catalog.array_to_string(needed.key, ' ') ~ (E'\\m' || needed_column.column_name || E'\\M')
             AND NOT EXISTS (
                 SELECT
                 FROM pg_catalog.pg_attribute AS attribute

@@ -5,7 +5,7 @@
 -- definition: of a column that is added. Nullable or with a constant default, so that no row is rewritten.
 -- is_added: false if only the application knows the values for existing rows. Then bootstrap() fails if the column is
 -- missing.
--- is_filled: the pipeline's INSERT always gives a value, so that the column needs no default.
+-- is_filled: every INSERT of the pipeline gives a value. Without that, a NOT NULL column needs a default.
 SELECT table_name, column_name, serving::pg_catalog.regtype[], definition, is_added, is_filled
 FROM (
     VALUES
@@ -30,16 +30,16 @@ FROM (
         ('recordings', 'bank_id', '{uuid}', 'uuid', false, true),
         ('recordings', 'owner_user_id', '{uuid}', 'uuid', false, true),
         ('recordings', 'title', '{text,varchar}', 'text', true, true),
-        ('recordings', 'audio_url', '{text,varchar}', 'text', true, true),
-        ('recordings', 'video_url', '{text,varchar}', 'text', true, true),
+        ('recordings', 'audio_url', '{text,varchar}', 'text', true, false),
+        ('recordings', 'video_url', '{text,varchar}', 'text', true, false),
         ('recordings', 'full_transcript', '{text,varchar}', 'text', true, true),
-        ('recordings', 'summary', '{text,varchar}', 'text', true, true),
-        ('recordings', 'global_tags', '{text[],varchar[]}', 'text[]', true, true),
+        ('recordings', 'summary', '{text,varchar}', 'text', true, false),
+        ('recordings', 'global_tags', '{text[],varchar[]}', 'text[]', true, false),
         ('recordings', 'source_app', '{text,varchar}', 'text', true, true),
         ('recordings', 'source_metadata', '{jsonb}', 'jsonb NOT NULL DEFAULT ''{}''', true, true),
-        ('recordings', 'duration', '{integer,bigint,numeric}', 'integer', true, true),
+        ('recordings', 'duration', '{integer,bigint,numeric}', 'integer', true, false),
         ('recordings', 'recording_start_time', '{timestamptz}', 'timestamptz', true, true),
-        ('recordings', 'recording_end_time', '{timestamptz}', 'timestamptz', true, true),
+        ('recordings', 'recording_end_time', '{timestamptz}', 'timestamptz', true, false),
         -- Not added: the time shows which duplicate is the oldest, and a default would be the same for all rows.
         ('recordings', 'created_at', '{timestamptz,timestamp}', 'timestamptz DEFAULT now()', false, false),
         ('recordings', 'synced_at', '{timestamptz,timestamp}', 'timestamptz', true, true),
@@ -51,15 +51,15 @@ FROM (
         ('import_sources', 'user_id', '{uuid}', 'uuid', false, true),
         ('import_sources', 'source_app', '{text,varchar}', 'text', false, true),
         ('import_sources', 'last_sync_at', '{timestamptz,timestamp}', 'timestamptz', true, true),
-        ('import_sources', 'error_message', '{text,varchar}', 'text', true, true),
+        ('import_sources', 'error_message', '{text,varchar}', 'text', true, false),
         ('import_sources', 'updated_at', '{timestamptz,timestamp}', 'timestamptz NOT NULL DEFAULT now()', true, false),
 
         ('sync_jobs', 'id', '{uuid}', 'uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE', false, false),
         ('sync_jobs', 'user_id', '{uuid}', 'uuid', false, true),
         ('sync_jobs', 'type', '{text,varchar}', 'text NOT NULL DEFAULT ''sync''', true, true),
-        ('sync_jobs', 'source_app', '{text,varchar}', 'text', true, true),
+        ('sync_jobs', 'source_app', '{text,varchar}', 'text', true, false),
         ('sync_jobs', 'status', '{text,varchar}', 'text NOT NULL DEFAULT ''pending''', true, true),
-        ('sync_jobs', 'recording_ids', '{text[],varchar[]}', 'text[]', true, true),
+        ('sync_jobs', 'recording_ids', '{text[],varchar[]}', 'text[]', true, false),
         ('sync_jobs', 'progress_current', '{integer,bigint,numeric}', 'integer NOT NULL DEFAULT 0', true, false),
         ('sync_jobs', 'progress_total', '{integer,bigint,numeric}', 'integer NOT NULL DEFAULT 0', true, true),
         ('sync_jobs', 'synced_ids', '{text[],varchar[]}', 'text[] NOT NULL DEFAULT ''{}''', true, false),
@@ -72,10 +72,10 @@ FROM (
         ('sync_jobs', 'updated_at', '{timestamptz,timestamp}', 'timestamptz NOT NULL DEFAULT now()', true, false),
 
         ('import_failures', 'id', '{uuid}', 'uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE', false, false),
-        ('import_failures', 'user_id', '{uuid}', 'uuid', false, true),
-        ('import_failures', 'owner_user_id', '{uuid}', 'uuid', false, true),
-        ('import_failures', 'source_app', '{text,varchar}', 'text', false, true),
-        ('import_failures', 'external_id', '{text,varchar}', 'text', false, true),
+        ('import_failures', 'user_id', '{uuid}', 'uuid', false, false),
+        ('import_failures', 'owner_user_id', '{uuid}', 'uuid', false, false),
+        ('import_failures', 'source_app', '{text,varchar}', 'text', false, false),
+        ('import_failures', 'external_id', '{text,varchar}', 'text', false, false),
         ('import_failures', 'record', '{jsonb}', 'jsonb', false, true),
         ('import_failures', 'error', '{text,varchar}', 'text', true, true),
         ('import_failures', 'code', '{text,varchar}', 'text', true, true),

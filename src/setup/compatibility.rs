@@ -31,6 +31,7 @@ impl Conflict {
 /// Rows are checked last, under a lock, so that none changes before the unique index exists.
 pub fn refuse(schema: &ExtensionSchema) -> Result<(), Failure> {
     let mut conflicts: Vec<Conflict> = [
+        include_str!("../../sql/bootstrap/compatibility/auth.sql"),
         include_str!("../../sql/bootstrap/compatibility/tables.sql"),
         include_str!("../../sql/bootstrap/compatibility/columns.sql"),
         include_str!("../../sql/bootstrap/compatibility/indexes.sql"),

@@ -2,7 +2,7 @@
 -- A column is not compatible if its type or collation differs, if it is generated, or if it is missing and only the
 -- application knows its values.
 -- $1 schema. Rows: table, object, problem, SQL to run.
-WITH relation AS (
+WITH RECURSIVE relation AS (
     SELECT
         class.oid,
         class.relname,
@@ -20,24 +20,49 @@ WITH relation AS (
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
     WHERE class.relnamespace = $1 AND class.relkind IN ('r', 'p')
 ),
+-- Each domain with those that it is made of, and what is under the last of them. Its default is that of the first.
+domain_step AS (
+    SELECT type.oid AS domain, type.typbasetype AS base, type.typtypmod AS modifier, type.typnotnull AS is_not_null
+    FROM pg_catalog.pg_type AS type
+    WHERE type.typtype = 'd'
+    UNION ALL
+    SELECT domain_step.domain, type.typbasetype, type.typtypmod, type.typnotnull
+    FROM domain_step
+    JOIN pg_catalog.pg_type AS type ON type.oid = domain_step.base
+    WHERE type.typtype = 'd'
+),
+domain_type AS (
+    SELECT
+        domain_step.domain,
+        pg_catalog.max(domain_step.base::pg_catalog.int8) FILTER (WHERE base.typtype <> 'd')::pg_catalog.oid AS base,
+        pg_catalog.max(domain_step.modifier) FILTER (WHERE base.typtype <> 'd') AS modifier,
+        pg_catalog.bool_or(domain_step.is_not_null) AS is_not_null
+    FROM domain_step
+    JOIN pg_catalog.pg_type AS base ON base.oid = domain_step.base
+    GROUP BY domain_step.domain
+),
 present AS (
     SELECT
         attribute.attrelid,
         attribute.attname,
         attribute.attnotnull,
+        COALESCE(domain_type.is_not_null, false) AS is_domain_not_null,
+        attribute_default.oid IS NOT NULL OR type.typdefault IS NOT NULL AS has_default,
+        pg_catalog.format_type(domain_type.base, domain_type.modifier) AS base_name,
         attribute.attgenerated,
         attribute.attidentity,
         attribute.attcollation,
         pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) AS type_name,
         -- The type that the statements see. A domain over uuid does not serve as uuid.
         CASE
-            WHEN type.typtype = 'd' AND type.typbasetype <> 'uuid'::pg_catalog.regtype THEN type.typbasetype
+            WHEN type.typtype = 'd' AND domain_type.base <> 'uuid'::pg_catalog.regtype THEN domain_type.base
             WHEN type.typtype = 'e' THEN 'anyenum'::pg_catalog.regtype
             ELSE type.oid
         END AS type,
         pg_catalog.pg_get_expr(attribute_default.adbin, attribute_default.adrelid) AS default_value
     FROM pg_catalog.pg_attribute AS attribute
     JOIN pg_catalog.pg_type AS type ON type.oid = attribute.atttypid
+    LEFT JOIN domain_type ON domain_type.domain = type.oid
     LEFT JOIN pg_catalog.pg_attrdef AS attribute_default
         ON attribute_default.adrelid = attribute.attrelid AND attribute_default.adnum = attribute.attnum
     WHERE attribute.attnum > 0 AND NOT attribute.attisdropped
@@ -158,10 +183,18 @@ UNION ALL
 SELECT
     relation.relname::pg_catalog.text,
     pg_catalog.format('column %s.%s', relation.relname, present.attname),
-    'is NOT NULL without a default, and the pipeline does not fill this column',
+    CASE
+        WHEN present.has_default THEN 'is NOT NULL, and a failure may have no value for this column'
+        ELSE 'is NOT NULL without a default, and the pipeline does not always fill this column'
+    END,
     CASE
         WHEN present.attname = 'id'
             THEN pg_catalog.format('ALTER TABLE %s ALTER COLUMN id SET DEFAULT gen_random_uuid();', relation.qualified)
+        WHEN present.is_domain_not_null
+            THEN pg_catalog.format(
+                'ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL, ALTER COLUMN %2$I TYPE %3$s;',
+                relation.qualified, present.attname, present.base_name
+            )
         ELSE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL;', relation.qualified, present.attname)
     END
 FROM relation
@@ -169,8 +202,13 @@ JOIN present ON present.attrelid = relation.oid
 -- Only tables that every import writes: an application may create all banks and vaults itself.
 WHERE relation.relname IN ('recordings', 'vault_entries', 'import_sources', 'sync_jobs', 'import_failures')
     AND NOT relation.has_insert_trigger
-    AND present.attnotnull
-    AND present.default_value IS NULL
+    AND (present.attnotnull OR present.is_domain_not_null)
+    AND (
+        NOT present.has_default
+        -- Of these a failure has what its record has: a default would make one key of many.
+        OR relation.relname = 'import_failures'
+            AND present.attname IN ('user_id', 'owner_user_id', 'source_app', 'external_id')
+    )
     AND present.attidentity = ''
     AND NOT EXISTS (
         SELECT

@@ -16,6 +16,7 @@ in_the_way AS (
         fitting.table_name,
         fitting.is_immediate,
         fitting.is_exact,
+        fitting.has_own_equality,
         class.relname,
         class.relnamespace,
         pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified,
@@ -27,7 +28,7 @@ in_the_way AS (
     WHERE NOT fitting.serves
         -- An invalid index is harmless if another index serves.
         AND (NOT fitting.is_valid AND fitting.index_name IN (SELECT index_name FROM missing)
-            OR NOT fitting.is_immediate OR NOT fitting.is_exact)
+            OR NOT fitting.is_immediate OR NOT fitting.is_exact OR NOT fitting.has_own_equality)
 )
 SELECT
     in_the_way.table_name,
@@ -35,6 +36,7 @@ SELECT
     CASE
         WHEN NOT in_the_way.is_immediate THEN 'belongs to a deferrable constraint, which ON CONFLICT does not accept'
         WHEN NOT in_the_way.is_exact THEN 'has a nondeterministic collation, which treats different ids as equal'
+        WHEN NOT in_the_way.has_own_equality THEN 'has an operator class that treats different ids as equal'
         ELSE 'is invalid: a CREATE INDEX CONCURRENTLY has failed, or is still running'
     END,
     CASE
@@ -45,16 +47,24 @@ SELECT
 FROM in_the_way
 UNION ALL
 SELECT
-    missing.table_name,
-    pg_catalog.format('relation %s', missing.index_name),
+    needed.table_name,
+    pg_catalog.format('relation %s', needed.index_name),
     'has the name of the unique index to be created, but is not that index',
     pg_catalog.format(
-        'ALTER INDEX %I.%I RENAME TO %I;', namespace.nspname, missing.index_name, 'old_' || missing.index_name
+        'ALTER %s %I.%I RENAME TO %I;',
+        CASE WHEN taken.relkind IN ('i', 'I') THEN 'INDEX' ELSE 'TABLE' END,
+        namespace.nspname, needed.index_name, 'old_' || needed.index_name
     )
-FROM missing
+FROM (@needed_keys@) AS needed
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = $1
-WHERE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1 AND relname = missing.index_name)
-    AND NOT EXISTS (SELECT FROM in_the_way WHERE in_the_way.relname = missing.index_name)
+JOIN pg_catalog.pg_class AS taken ON taken.relnamespace = $1 AND taken.relname = needed.index_name
+LEFT JOIN pg_catalog.pg_class AS class ON class.relnamespace = $1 AND class.relname = needed.table_name
+WHERE NOT EXISTS (SELECT FROM in_the_way WHERE in_the_way.relname = needed.index_name)
+    AND (
+        EXISTS (SELECT FROM missing WHERE missing.index_name = needed.index_name)
+        -- New tables have the others as constraints, which PostgreSQL names.
+        OR class.oid IS NULL AND needed.index_name = 'recordings_dedup_key'
+    )
 UNION ALL
 SELECT
     missing.table_name,

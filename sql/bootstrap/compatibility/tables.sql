@@ -1,4 +1,5 @@
--- What stands in the place of a table and is none, belongs to somebody else, or hides rows from its owner.
+-- Finds relations that are not tables, belong to another role, hide rows from their owner, or that new tables and columns
+-- can't be created with.
 -- $1 schema. Rows: table, object, problem, SQL to run.
 WITH found AS (
     SELECT
@@ -31,6 +32,55 @@ only_owner AS (
         AND pg_catalog.has_function_privilege(
             pg_catalog.min(found.relowner::pg_catalog.text)::pg_catalog.oid, 'connector_pipeline.bootstrap()', 'EXECUTE'
         )
+),
+to_make AS (
+    SELECT DISTINCT needed.table_name
+    FROM (@needed_columns@) AS needed
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_class WHERE relnamespace = $1 AND relname = needed.table_name
+    )
+),
+-- Tables that are there, with those to be made that will have foreign keys to them.
+referred AS (
+    SELECT
+        class.oid,
+        class.relname AS table_name,
+        pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified,
+        class.relpersistence,
+        pg_catalog.string_agg(reference.referring, ', ' ORDER BY reference.referring) AS referring,
+        EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = class.oid AND indisprimary) AS has_primary_key,
+        EXISTS (
+            SELECT
+            FROM pg_catalog.pg_index AS index
+            JOIN pg_catalog.pg_attribute AS attribute
+                ON attribute.attrelid = index.indrelid AND attribute.attnum = index.indkey[0]
+            WHERE index.indrelid = class.oid
+                AND index.indisunique
+                AND index.indisvalid
+                AND index.indimmediate
+                AND index.indpred IS NULL
+                AND index.indnkeyatts = 1
+                AND attribute.attname = 'id'
+        ) AS has_key,
+        -- A unique key has to have all columns that a table is partitioned by.
+        class.relkind = 'p'
+            AND NOT EXISTS (
+                SELECT
+                FROM pg_catalog.pg_partitioned_table AS partitioned
+                JOIN pg_catalog.pg_attribute AS attribute
+                    ON attribute.attrelid = class.oid AND attribute.attnum = partitioned.partattrs[0]
+                WHERE partitioned.partrelid = class.oid AND partitioned.partnatts = 1 AND attribute.attname = 'id'
+            ) AS can_have_no_key
+    FROM (
+        VALUES
+            ('banks', 'bank_memberships'), ('banks', 'vaults'), ('banks', 'recordings'),
+            ('vaults', 'vault_memberships'), ('vaults', 'vault_entries'), ('recordings', 'vault_entries')
+    ) AS reference (referred, referring)
+    JOIN to_make ON to_make.table_name = reference.referring
+    JOIN pg_catalog.pg_class AS class
+        ON class.relnamespace = $1 AND class.relname = reference.referred AND class.relkind IN ('r', 'p')
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    GROUP BY class.oid, class.relname, namespace.nspname, class.relpersistence, class.relkind
 )
 SELECT
     found.table_name::pg_catalog.text,
@@ -62,4 +112,73 @@ SELECT
 FROM found
 JOIN pg_catalog.pg_roles AS owner ON owner.oid = found.relowner
 WHERE found.relforcerowsecurity AND NOT owner.rolsuper AND NOT owner.rolbypassrls
+UNION ALL
+SELECT
+    to_make.table_name,
+    'type ' || to_make.table_name,
+    'has the name of a table that is to be made',
+    pg_catalog.format(
+        'ALTER %s %I.%I RENAME TO %I;',
+        CASE type.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END,
+        namespace.nspname, type.typname, 'old_' || type.typname
+    )
+FROM to_make
+JOIN pg_catalog.pg_type AS type ON type.typnamespace = $1 AND type.typname = to_make.table_name
+JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = type.typnamespace
+UNION ALL
+SELECT
+    referred.table_name::pg_catalog.text,
+    'table ' || referred.table_name,
+    'has no unique key on id alone, to which foreign keys of new tables are to refer: ' || referred.referring,
+    CASE
+        WHEN referred.can_have_no_key
+            THEN pg_catalog.format('-- Let %s be a table without partitions, or partitioned by id.', referred.table_name)
+        WHEN referred.has_primary_key THEN pg_catalog.format('ALTER TABLE %s ADD UNIQUE (id);', referred.qualified)
+        ELSE pg_catalog.format('ALTER TABLE %s ADD PRIMARY KEY (id);', referred.qualified)
+    END
+FROM referred
+WHERE NOT referred.has_key
+    -- vault_entries is made without its foreign key then.
+    AND NOT (referred.table_name = 'recordings' AND referred.can_have_no_key)
+UNION ALL
+SELECT
+    referred.table_name::pg_catalog.text,
+    'table ' || referred.table_name,
+    'is UNLOGGED, and no foreign key of a new table may refer to it: ' || referred.referring,
+    pg_catalog.format('ALTER TABLE %s SET LOGGED;', referred.qualified)
+FROM referred
+WHERE referred.relpersistence = 'u'
+UNION ALL
+SELECT
+    class.relname::pg_catalog.text,
+    'table ' || class.relname,
+    CASE
+        WHEN class.relispartition THEN 'is a partition, and columns that are missing can be added to the whole only: '
+        ELSE 'is a table of type ' || class.reloftype::pg_catalog.regtype || ', and can''t get columns that are missing: '
+    END || pg_catalog.string_agg(needed.column_name, ', ' ORDER BY needed.column_name),
+    CASE
+        WHEN class.relispartition
+            THEN pg_catalog.string_agg(
+                pg_catalog.format(
+                    'ALTER TABLE %s ADD COLUMN %s %s;',
+                    pg_catalog.pg_partition_root(class.oid), needed.column_name, needed.definition
+                ),
+                E'\n' ORDER BY needed.column_name
+            )
+        ELSE pg_catalog.format('ALTER TABLE %I.%I NOT OF;', namespace.nspname, class.relname)
+    END
+FROM (@needed_columns@) AS needed
+JOIN pg_catalog.pg_class AS class
+    ON class.relnamespace = $1 AND class.relname = needed.table_name AND class.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+WHERE (class.relispartition OR class.reloftype <> 0)
+    AND needed.is_added
+    AND NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_attribute AS attribute
+        WHERE attribute.attrelid = class.oid
+            AND attribute.attname = needed.column_name
+            AND NOT attribute.attisdropped
+    )
+GROUP BY class.oid, class.relname, class.relispartition, class.reloftype, namespace.nspname
 ORDER BY 1, 2
