@@ -86,7 +86,8 @@ fn the_guide_leads_to_the_end_on_an_application_that_has_all_that_it_speaks_of()
     let mut owner = db.table_owner();
     let mut said = String::new();
     for (step, statement) in statements() {
-        let session = if step == 1 { &mut superuser } else { &mut owner };
+        // The owner of these tests may not SET ROLE.
+        let session = if step == 1 || step == 5 { &mut superuser } else { &mut owner };
         said = format!("{said}\n{step}: {}", follow(session, &statement));
     }
     // The dry run and the merge, what bootstrap() asked for, and the try.
@@ -131,7 +132,8 @@ fn the_guide_leads_to_the_end_on_an_application_that_has_all_that_it_speaks_of()
 fn what_the_guide_says_of_later_migrations_holds() {
     let db = Database::new();
     let mut owner = db.table_owner();
-    assert_eq!(owner.sqlstate("DROP FUNCTION get_import_counts(uuid)", &[]), "42501");
+    // The owner of the schema may drop what is in it, but for members of an extension.
+    assert_eq!(owner.sqlstate("DROP FUNCTION get_import_counts(uuid)", &[]), "2BP01");
     assert_eq!(db.superuser().sqlstate("DROP FUNCTION get_import_counts(uuid)", &[]), "2BP01");
     let replace = "CREATE OR REPLACE FUNCTION get_import_counts(p_user_id uuid DEFAULT NULL)
         RETURNS TABLE (source_app text, call_count bigint) LANGUAGE sql AS 'SELECT NULL::text, 0::bigint'";
