@@ -1,5 +1,7 @@
 -- From 0.1.0 to 0.2.0: what ALTER EXTENSION connector_pipeline UPDATE runs. Made by dev/generate; don't edit it.
 
+DROP ROUTINE connector_pipeline.finish_backfill(p_progress jsonb);
+
 CREATE SCHEMA IF NOT EXISTS connector_pipeline;
 
 -- The functions for recordings from before the dedup index: src/setup/find_duplicates.rs, src/setup/merge_duplicates.rs.
@@ -114,12 +116,15 @@ AS 'MODULE_PATHNAME', 'bootstrap_auth_wrapper';
 -- Imports the records that a query returns, and commits each chunk.
 -- A procedure with COMMIT can't have a SET clause, hence the qualified names; p_query has the caller's search_path.
 --
--- The loop's cursor outlives the first COMMIT by writing the whole rest of its result to a temporary file: memory stays
--- constant, disk does not, and a query that fails at a late row fails at the first COMMIT. Called again, it starts from
--- the first row, and dedup skips what is in.
+-- The query runs once, to its end, before the first record is imported. Its cursor outlives COMMIT by writing its result to
+-- a temporary file: memory stays constant, disk does not, and a query that fails at a late row fails before anything is in.
+-- Called again, it starts from the first row, and dedup skips what is in.
 --
 -- The sync job shows how far it is to other sessions. It gets counts, not ids: lists of millions would be written anew
 -- with each chunk. What failed is in import_failures.
+--
+-- A block with EXCEPTION can't hold a COMMIT. So each chunk is a block of its own, and what was caught is raised again when
+-- the job has been closed.
 CREATE OR REPLACE PROCEDURE connector_pipeline.backfill(
     p_query text,
     p_user_id uuid DEFAULT NULL,
@@ -127,12 +132,25 @@ CREATE OR REPLACE PROCEDURE connector_pipeline.backfill(
 )
 LANGUAGE plpgsql
 AS $$
+#variable_conflict use_variable
 DECLARE
-    -- An array of jsonb may be of 256 MB at most.
-    max_chunk_bytes CONSTANT pg_catalog.int4 := 67108864;
+    -- An array of jsonb may be of 256 MB at most, and so may one record.
+    max_chunk_bytes CONSTANT pg_catalog.int8 := 67108864;
+    -- What run_pipeline_batch() takes.
+    max_chunk_records CONSTANT pg_catalog.int4 := LEAST(p_batch_size, 100000);
+    source CONSTANT pg_catalog.refcursor := 'connector_pipeline.backfill';
     record pg_catalog.jsonb;
-    chunk pg_catalog.jsonb[] := '{}';
+    -- The row that was read last, unpacked: in an array of one. NULL: there is none left.
+    next_row pg_catalog.jsonb[];
+    chunk pg_catalog.jsonb[];
+    chunk_bytes pg_catalog.int8;
     progress pg_catalog.jsonb;
+    -- With the chunk, once it is certain.
+    new_progress pg_catalog.jsonb;
+    error_code pg_catalog.text;
+    error_message pg_catalog.text;
+    error_detail pg_catalog.text;
+    error_hint pg_catalog.text;
 BEGIN
     IF p_query IS NULL OR p_batch_size IS NULL OR p_batch_size OPERATOR(pg_catalog.<) 1 THEN
         RAISE EXCEPTION 'p_query must not be NULL, and p_batch_size must be 1 or more, but is %',
@@ -143,42 +161,137 @@ BEGIN
     progress := connector_pipeline.start_backfill(connector_pipeline.count_records(p_query), p_user_id);
     COMMIT;
 
-    FOR record IN EXECUTE p_query LOOP
-        chunk := pg_catalog.array_append(chunk, record);
-        IF pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>=) p_batch_size
-            OR pg_catalog.pg_column_size(chunk) OPERATOR(pg_catalog.>=) max_chunk_bytes
-        THEN
-            progress := connector_pipeline.import_chunk(chunk, p_user_id, progress);
-            chunk := '{}';
-            COMMIT;
+    BEGIN
+        -- Left behind by a run of this session that ended at a COMMIT.
+        IF EXISTS (
+            SELECT FROM pg_catalog.pg_cursors AS cursors WHERE cursors.name OPERATOR(pg_catalog.=) source::pg_catalog.text
+        ) THEN
+            CLOSE source;
         END IF;
+        EXECUTE connector_pipeline.cursor_of(p_query, source::pg_catalog.text);
+        MOVE FORWARD ALL FROM source;
+        MOVE ABSOLUTE 0 FROM source;
+        FETCH source INTO record;
+        next_row := CASE WHEN FOUND THEN ARRAY[record] END;
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
+            error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
+    END;
+    COMMIT;
+
+    WHILE next_row IS NOT NULL AND error_code IS NULL LOOP
+        BEGIN
+            chunk := '{}';
+            chunk_bytes := 0;
+            LOOP
+                -- A sum, for the size of an array takes a look at each element.
+                chunk_bytes := chunk_bytes OPERATOR(pg_catalog.+) pg_catalog.pg_column_size(next_row);
+                EXIT WHEN pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>) 0
+                    AND chunk_bytes OPERATOR(pg_catalog.>) max_chunk_bytes;
+                chunk := pg_catalog.array_append(chunk, next_row[1]);
+                FETCH source INTO record;
+                next_row := CASE WHEN FOUND THEN ARRAY[record] END;
+                EXIT WHEN next_row IS NULL
+                    OR pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>=) max_chunk_records;
+            END LOOP;
+            new_progress := connector_pipeline.import_chunk(chunk, p_user_id, progress);
+            -- What COMMIT would raise is raised here, where it is caught.
+            SET CONSTRAINTS ALL IMMEDIATE;
+            progress := new_progress;
+        EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+            GET STACKED DIAGNOSTICS error_code = RETURNED_SQLSTATE, error_message = MESSAGE_TEXT,
+                error_detail = PG_EXCEPTION_DETAIL, error_hint = PG_EXCEPTION_HINT;
+        END;
+        COMMIT;
     END LOOP;
-    IF pg_catalog.cardinality(chunk) OPERATOR(pg_catalog.>) 0 THEN
-        progress := connector_pipeline.import_chunk(chunk, p_user_id, progress);
+
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_cursors AS cursors WHERE cursors.name OPERATOR(pg_catalog.=) source::pg_catalog.text
+    ) THEN
+        CLOSE source;
     END IF;
-    PERFORM connector_pipeline.finish_backfill(progress);
+    PERFORM connector_pipeline.finish_backfill(progress, error_message);
+    IF error_code IS NULL THEN
+        RETURN;
+    END IF;
+    COMMIT;
+    RAISE EXCEPTION USING ERRCODE = error_code, MESSAGE = error_message,
+        DETAIL = COALESCE(
+            NULLIF(error_detail, ''),
+            pg_catalog.format('%s of %s records were done.', progress ->> 'done', progress ->> 'total')
+        ),
+        HINT = COALESCE(NULLIF(error_hint, ''), 'Run it again: what is in is skipped.');
 END
 $$;
 
--- The parts of backfill(), which is their only caller. They hand on {started, pid, total, done, imported, skipped,
--- failed, job}, which is the job's metadata too.
+-- The parts of backfill(), which is their only caller. They hand on {made_by, started, pid, session, total, done, imported,
+-- skipped, failed, job}, which is the job's metadata too. An adopted table may have columns of any name: variables win where
+-- a name is both, and every column is qualified.
+
+-- The query between brackets: a comment may end it, and a semicolon.
+CREATE OR REPLACE FUNCTION connector_pipeline.subquery_of(p_query text) RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+RETURN concat('(', rtrim(p_query, E' \t\r\n;'), E'\n)');
+
+-- The type of the query's first column. LIMIT 0: no row is asked for.
+CREATE OR REPLACE FUNCTION connector_pipeline.type_of(p_query text) RETURNS regtype
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    found_type pg_catalog.regtype;
+BEGIN
+    EXECUTE pg_catalog.concat(
+        'SELECT pg_catalog.pg_typeof((SELECT records.record FROM ',
+        connector_pipeline.subquery_of(p_query), ' AS records (record) LIMIT 0))'
+    )
+    INTO found_type;
+    RETURN found_type;
+END
+$$;
+
+-- How the query's rows are read, as jsonb. MATERIALIZED: it can be gone back to the first row without running it again.
+CREATE OR REPLACE FUNCTION connector_pipeline.cursor_of(p_query text, p_name text) RETURNS text
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    is_json CONSTANT pg_catalog.bool :=
+        connector_pipeline.type_of(p_query) OPERATOR(pg_catalog.=) 'pg_catalog.json'::pg_catalog.regtype;
+BEGIN
+    RETURN pg_catalog.concat(
+        'DECLARE ', pg_catalog.quote_ident(p_name), ' SCROLL CURSOR WITH HOLD FOR WITH given (record) AS MATERIALIZED ',
+        connector_pipeline.subquery_of(p_query), ' SELECT ',
+        CASE WHEN is_json THEN 'connector_pipeline.record_of(given.record)' ELSE 'given.record' END, ' FROM given'
+    );
+END
+$$;
+
+-- What jsonb refuses of a json (\u0000) becomes a string: no record, which fails alone and is kept.
+CREATE OR REPLACE FUNCTION connector_pipeline.record_of(p_json json) RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN p_json::jsonb;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN to_jsonb(p_json::text);
+END
+$$;
 
 -- Counts the records of a query; fails if its column is not jsonb.
 CREATE OR REPLACE FUNCTION connector_pipeline.count_records(p_query text) RETURNS bigint
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    -- A comment may end the query, and a semicolon.
-    subquery CONSTANT pg_catalog.text := pg_catalog.concat('(', pg_catalog.rtrim(p_query, E' \t\r\n;'), E'\n) AS records');
-    found_type pg_catalog.regtype;
+    found_type CONSTANT pg_catalog.regtype := connector_pipeline.type_of(p_query);
     total pg_catalog.int8;
 BEGIN
-    EXECUTE pg_catalog.concat('SELECT pg_catalog.count(*) FROM ', subquery) INTO total;
-    EXECUTE pg_catalog.concat('SELECT pg_catalog.pg_typeof(record) FROM ', subquery, ' (record) LIMIT 1') INTO found_type;
     IF found_type OPERATOR(pg_catalog.<>) ALL (ARRAY['pg_catalog.jsonb', 'pg_catalog.json']::pg_catalog.regtype[]) THEN
         RAISE EXCEPTION 'p_query must return one column of type jsonb, not %', found_type
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass a query like SELECT to_jsonb(s) FROM staging AS s.';
     END IF;
+    EXECUTE pg_catalog.concat('SELECT pg_catalog.count(*) FROM ', connector_pipeline.subquery_of(p_query), ' AS records')
+    INTO total;
     RETURN total;
 END
 $$;
@@ -187,17 +300,28 @@ CREATE OR REPLACE FUNCTION connector_pipeline.start_backfill(p_total bigint, p_u
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
     progress jsonb := jsonb_build_object(
-        'started', clock_timestamp(), 'pid', pg_backend_pid(), 'total', p_total, 'done', 0, 'imported', 0, 'skipped', 0,
-        'failed', 0, 'job', NULL
+        'made_by', 'connector_pipeline.backfill', 'started', clock_timestamp(), 'pid', pg_backend_pid(),
+        'session', (SELECT activity.backend_start FROM pg_stat_activity AS activity WHERE activity.pid = pg_backend_pid()),
+        'total', p_total, 'done', 0, 'imported', 0, 'skipped', 0, 'failed', 0, 'job', NULL
     );
 BEGIN
-    -- Runs that were killed could not say so themselves. (As text: users write jobs too, and what they like into them.)
-    UPDATE @extschema@.sync_jobs
-    SET status = 'failed', error = 'stopped', completed_at = updated_at
-    WHERE type = 'backfill' AND status = 'processing'
-        AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid::text = metadata ->> 'pid');
+    -- Runs that were killed could not say so themselves: those that bear our mark, and whose session is over or is this one.
+    -- A number may be another session's by now; when that began is shown to those who may see it. (As jsonb and text: users
+    -- write jobs too, and what they like into them.)
+    UPDATE @extschema@.sync_jobs AS job
+    SET status = 'failed', error = 'stopped', completed_at = job.updated_at
+    WHERE job.status = 'processing'
+        AND job.metadata -> 'made_by' = progress -> 'made_by'
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_stat_activity AS activity
+            WHERE activity.pid::text = job.metadata ->> 'pid'
+                AND activity.pid <> pg_backend_pid()
+                AND (activity.backend_start IS NULL OR to_jsonb(activity.backend_start) = job.metadata -> 'session')
+        );
     IF p_user_id IS NOT NULL THEN
         progress := connector_pipeline.open_backfill_job(p_user_id, progress);
         IF progress ->> 'job' IS NULL THEN
@@ -214,16 +338,28 @@ CREATE OR REPLACE FUNCTION connector_pipeline.open_backfill_job(p_user_id uuid, 
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
+    types CONSTANT text[] := ARRAY['''backfill''', 'DEFAULT', '''sync'''];
     job uuid;
 BEGIN
-    INSERT INTO @extschema@.sync_jobs (user_id, type, status, progress_total, metadata, started_at)
-    VALUES (
-        p_user_id, 'backfill', 'processing', (p_progress ->> 'total')::integer, p_progress,
-        (p_progress ->> 'started')::timestamptz
-    )
-    RETURNING id INTO job;
-    RETURN p_progress || jsonb_build_object('job', job);
+    -- A CHECK of the application's may know other types than ours.
+    FOR attempt IN 1..cardinality(types) LOOP
+        BEGIN
+            EXECUTE concat(
+                'INSERT INTO @extschema@.sync_jobs (user_id, type, status, progress_total, metadata, started_at)
+                 VALUES ($1, ', types[attempt], ', ''processing'', $2, $3, $4)
+                 RETURNING id'
+            )
+            INTO job
+            USING p_user_id, (p_progress ->> 'total')::bigint, p_progress, (p_progress ->> 'started')::timestamptz;
+            RETURN p_progress || jsonb_build_object('job', job);
+        EXCEPTION WHEN check_violation OR string_data_right_truncation OR not_null_violation THEN
+            IF attempt = cardinality(types) THEN
+                RAISE;
+            END IF;
+        END;
+    END LOOP;
 EXCEPTION WHEN foreign_key_violation THEN
     RETURN p_progress;
 END
@@ -244,6 +380,7 @@ CREATE OR REPLACE FUNCTION connector_pipeline.count_chunk(p_first_record jsonb, 
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
     done CONSTANT bigint := (p_progress ->> 'done')::bigint + (p_result ->> 'total')::bigint;
     total CONSTANT bigint := greatest((p_progress ->> 'total')::bigint, done);
@@ -263,10 +400,10 @@ BEGIN
     IF progress ->> 'job' IS NULL AND first_owner ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' THEN
         progress := connector_pipeline.open_backfill_job(first_owner::uuid, progress);
     END IF;
-    UPDATE @extschema@.sync_jobs
-    SET progress_current = done, progress_total = total, skipped_count = (progress ->> 'skipped')::integer,
+    UPDATE @extschema@.sync_jobs AS job
+    SET progress_current = done, progress_total = total, skipped_count = (progress ->> 'skipped')::bigint,
         metadata = progress, updated_at = clock_timestamp()
-    WHERE id = (progress ->> 'job')::uuid;
+    WHERE job.id = (progress ->> 'job')::uuid;
 
     RAISE NOTICE 'backfill: % of % (% %%), % a second, % left, % failed', done, total, round(100.0 * done / total),
         round(rate), make_interval(secs => round((total - done) / rate)::double precision), progress ->> 'failed';
@@ -274,15 +411,23 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION connector_pipeline.finish_backfill(p_progress jsonb) RETURNS void
+-- Closes the job. p_error: what ended the run, where it did not come to its end.
+CREATE OR REPLACE FUNCTION connector_pipeline.finish_backfill(p_progress jsonb, p_error text) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
 BEGIN
-    UPDATE @extschema@.sync_jobs
+    IF p_error IS NOT NULL THEN
+        UPDATE @extschema@.sync_jobs AS job
+        SET status = 'failed', error = p_error, completed_at = clock_timestamp(), updated_at = clock_timestamp()
+        WHERE job.id = (p_progress ->> 'job')::uuid;
+        RETURN;
+    END IF;
+    UPDATE @extschema@.sync_jobs AS job
     SET status = CASE WHEN (p_progress ->> 'failed')::bigint > 0 THEN 'completed_with_errors' ELSE 'completed' END,
         completed_at = clock_timestamp(), updated_at = clock_timestamp()
-    WHERE id = (p_progress ->> 'job')::uuid;
+    WHERE job.id = (p_progress ->> 'job')::uuid;
     RAISE NOTICE 'backfill: % new, % skipped, % failed, in % s', p_progress ->> 'imported', p_progress ->> 'skipped',
         p_progress ->> 'failed',
         round(extract(epoch FROM clock_timestamp() - (p_progress ->> 'started')::timestamptz), 1);
@@ -291,6 +436,8 @@ $$;
 
 -- Opens and closes the sync job of a connector's run. Row-level security decides whose jobs a caller may write.
 -- Names are qualified instead of a SET clause, so that an application's triggers run with the caller's search_path.
+--
+-- An adopted table may have columns of any name: variables win over columns of the same name, and columns are qualified.
 
 CREATE OR REPLACE FUNCTION @extschema@.start_sync_job(
     p_source_app text,
@@ -299,14 +446,16 @@ CREATE OR REPLACE FUNCTION @extschema@.start_sync_job(
 ) RETURNS uuid
 LANGUAGE plpgsql
 AS $$
+#variable_conflict use_variable
 DECLARE
     owner CONSTANT pg_catalog.uuid := COALESCE(p_user_id, auth.uid());
+    type_value pg_catalog.text;
     job pg_catalog.uuid;
 BEGIN
     IF p_source_app IS NULL THEN
         RAISE EXCEPTION 'p_source_app is NULL'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Pass a value for p_source_app.';
-    ELSIF p_source_app OPERATOR(pg_catalog.!~) '\S' THEN
+    ELSIF p_source_app OPERATOR(pg_catalog.!~) '[^[:space:]]' THEN
         RAISE EXCEPTION 'p_source_app is blank'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass the name of the source, like fathom.';
     ELSIF owner IS NULL THEN
@@ -314,12 +463,26 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'Pass p_user_id, or call with a user''s JWT (request.jwt.claims with a sub).';
     END IF;
-    INSERT INTO @extschema@.sync_jobs (user_id, type, source_app, status, recording_ids, progress_total, started_at)
-    VALUES (
-        owner, 'sync', p_source_app, 'processing', p_external_ids,
-        COALESCE(pg_catalog.cardinality(p_external_ids), 0), pg_catalog.now()
-    )
-    RETURNING id INTO job;
+    -- Where a CHECK of the application's refuses our type, the job gets the column's default.
+    FOREACH type_value IN ARRAY ARRAY['''sync''', 'DEFAULT'] LOOP
+        BEGIN
+            -- Without ids, recording_ids takes its default.
+            EXECUTE pg_catalog.concat(
+                'INSERT INTO @extschema@.sync_jobs
+                     (user_id, type, source_app, status, recording_ids, progress_total, started_at)
+                 VALUES ($1, ', type_value, ', $2, ''processing'', ',
+                CASE WHEN p_external_ids IS NULL THEN 'DEFAULT' ELSE '$3' END, ', $4, pg_catalog.now())
+                 RETURNING id'
+            )
+            INTO job
+            USING owner, p_source_app, p_external_ids, COALESCE(pg_catalog.cardinality(p_external_ids), 0);
+            EXIT;
+        EXCEPTION WHEN check_violation OR string_data_right_truncation THEN
+            IF type_value OPERATOR(pg_catalog.=) 'DEFAULT' THEN
+                RAISE;
+            END IF;
+        END;
+    END LOOP;
     RETURN job;
 END
 $$;
@@ -327,25 +490,35 @@ $$;
 CREATE OR REPLACE FUNCTION @extschema@.finish_sync_job(p_sync_job_id uuid, p_error text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql
 AS $$
+#variable_conflict use_variable
 DECLARE
     -- An empty p_error means no error.
     run_error CONSTANT pg_catalog.text := CASE WHEN p_error OPERATOR(pg_catalog.<>) '' THEN p_error END;
-    job pg_catalog.record;
+    source_error pg_catalog.text;
+    owner pg_catalog.uuid;
+    source pg_catalog.text;
     imported pg_catalog.int4;
-    skipped pg_catalog.int4;
+    skipped pg_catalog.numeric;
     failed pg_catalog.int4;
     outcome pg_catalog.text;
     message pg_catalog.text;
 BEGIN
-    SELECT * INTO job FROM @extschema@.sync_jobs WHERE id OPERATOR(pg_catalog.=) p_sync_job_id FOR NO KEY UPDATE;
+    -- Cast: a column may get another type while the session is open, and the plans of variables do not.
+    SELECT
+        job.user_id,
+        job.source_app::pg_catalog.text,
+        COALESCE(pg_catalog.cardinality(job.synced_ids), 0),
+        pg_catalog.trunc(COALESCE(job.skipped_count, 0)::pg_catalog.numeric),
+        COALESCE(pg_catalog.cardinality(job.failed_ids), 0)
+    INTO owner, source, imported, skipped, failed
+    FROM @extschema@.sync_jobs AS job
+    WHERE job.id OPERATOR(pg_catalog.=) p_sync_job_id
+    FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'p_sync_job_id %: no such sync job, or the job of another user',
             COALESCE(p_sync_job_id::pg_catalog.text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Create a sync job with start_sync_job().';
     END IF;
-    imported := COALESCE(pg_catalog.cardinality(job.synced_ids), 0);
-    skipped := COALESCE(job.skipped_count, 0);
-    failed := COALESCE(pg_catalog.cardinality(job.failed_ids), 0);
     outcome := CASE
         WHEN run_error IS NOT NULL THEN 'failed'
         WHEN failed OPERATOR(pg_catalog.>) 0 THEN 'completed_with_errors'
@@ -353,16 +526,29 @@ BEGIN
     END;
     message := pg_catalog.format('%s new, %s skipped, %s failed', imported, skipped, failed);
 
-    UPDATE @extschema@.sync_jobs
-    SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
-    WHERE id OPERATOR(pg_catalog.=) p_sync_job_id;
+    -- Without an error these columns take their default, for one may be NOT NULL.
+    IF run_error IS NULL THEN
+        UPDATE @extschema@.sync_jobs AS job
+        SET status = outcome, error = DEFAULT, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
+        WHERE job.id OPERATOR(pg_catalog.=) p_sync_job_id;
+    ELSE
+        UPDATE @extschema@.sync_jobs AS job
+        SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
+        WHERE job.id OPERATOR(pg_catalog.=) p_sync_job_id;
+    END IF;
 
-    IF job.source_app IS NOT NULL THEN
-        INSERT INTO @extschema@.import_sources AS source (user_id, source_app, last_sync_at, error_message)
-        VALUES (
-            job.user_id, job.source_app, pg_catalog.now(),
-            COALESCE(run_error, CASE WHEN failed OPERATOR(pg_catalog.>) 0 THEN message END)
-        )
+    source_error := COALESCE(run_error, CASE WHEN failed OPERATOR(pg_catalog.>) 0 THEN message END);
+    IF source IS NOT NULL AND source_error IS NULL THEN
+        INSERT INTO @extschema@.import_sources (user_id, source_app, last_sync_at)
+        VALUES (owner, source, pg_catalog.now())
+        ON CONFLICT (user_id, source_app) DO UPDATE
+        SET
+            last_sync_at = excluded.last_sync_at,
+            error_message = DEFAULT,
+            updated_at = pg_catalog.now();
+    ELSIF source IS NOT NULL THEN
+        INSERT INTO @extschema@.import_sources (user_id, source_app, last_sync_at, error_message)
+        VALUES (owner, source, pg_catalog.now(), source_error)
         ON CONFLICT (user_id, source_app) DO UPDATE
         SET
             last_sync_at = excluded.last_sync_at,
@@ -459,12 +645,16 @@ Reports progress by NOTICE and in sync_jobs. After an interruption, call it agai
 p_query: SQL that returns one jsonb column, a connector record per row. p_user_id: the owner of all records; if NULL, each record''s owner_user_id. p_batch_size: records per chunk, 1 or more.
 Must not be called inside a transaction block.';
 
+COMMENT ON FUNCTION connector_pipeline.subquery_of(text) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.type_of(text) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.cursor_of(text, text) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.record_of(json) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.count_records(text) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.start_backfill(bigint, uuid) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.open_backfill_job(uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.import_chunk(jsonb[], uuid, jsonb) IS 'A part of backfill()';
 COMMENT ON FUNCTION connector_pipeline.count_chunk(jsonb, jsonb, jsonb) IS 'A part of backfill()';
-COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb) IS 'A part of backfill()';
+COMMENT ON FUNCTION connector_pipeline.finish_backfill(jsonb, text) IS 'A part of backfill()';
 
 COMMENT ON FUNCTION connector_pipeline.duplicates() IS
 'Lists the keys (owner, source, external id) of several recordings.

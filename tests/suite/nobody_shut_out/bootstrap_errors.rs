@@ -27,7 +27,7 @@ fn assert_told_with_a_remedy(db: &Database, situation: &str, expected: &[&str]) 
     let before = objects(&mut owner);
     let error = owner.error("SELECT connector_pipeline.bootstrap()", &[]);
     assert_eq!(error.code().code(), "55000", "{situation}: {error:?}");
-    assert!(error.message().ends_with("; nothing has been changed"), "{situation}: {error:?}");
+    assert!(error.message().contains("nothing has been changed"), "{situation}: {error:?}");
     let detail: Vec<&str> = error.detail().unwrap_or_default().lines().collect();
     assert_eq!(detail.len(), expected.len(), "{situation}: {error:?}");
     for (line, beginning) in detail.iter().zip(expected) {
