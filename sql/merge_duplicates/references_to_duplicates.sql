@@ -3,6 +3,6 @@
 -- Rows, one: how many, the beginning of the first of them, the partition that it or another of them is in.
 SELECT
     pg_catalog.count(*),
-    pg_catalog.left(pg_catalog.min(pg_catalog.to_jsonb(referrer)::pg_catalog.text), 200),
+    pg_catalog.left(pg_catalog.min(pg_catalog.to_jsonb(referrer.*)::pg_catalog.text), 200),
     pg_catalog.min(referrer.tableoid)
 FROM @referrer@ AS referrer, @referring_rows@

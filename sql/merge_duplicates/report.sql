@@ -10,7 +10,7 @@ WITH pair AS (
 merged AS (
     SELECT
         entry.recording_id,
-        pg_catalog.jsonb_agg(pg_catalog.to_jsonb(entry) ORDER BY entry.id) AS entries,
+        pg_catalog.jsonb_agg(pg_catalog.to_jsonb(entry.*) ORDER BY entry.id) AS entries,
         pg_catalog.count(*) AS number
     FROM pg_catalog.unnest($3) AS given (id)
     JOIN @extschema@.vault_entries AS entry ON entry.id OPERATOR(pg_catalog.=) given.id
@@ -25,7 +25,7 @@ had AS (
 SELECT
     COALESCE(pair.kept_id, merged.recording_id),
     pair.removed_id,
-    pg_catalog.to_jsonb(recording),
+    pg_catalog.to_jsonb(recording.*),
     CASE
         WHEN pair.removed_id IS NULL THEN 0
         ELSE COALESCE(had.number, 0) OPERATOR(pg_catalog.-) COALESCE(merged.number, 0)
