@@ -151,8 +151,8 @@ impl Queries {
             Param::Uuids(requests.iter().map(|request| request.vault_id).collect()),
         ];
         let found = self.find_vaults.query(SnapshotMode::Current, &params, |row| {
-            let has_member = row.boolean(3).unwrap_or_default();
-            (position(&row), (!has_member, row.uuid(2)))
+            let is_own = row.boolean(3).unwrap_or_default();
+            (position(&row), (!is_own, row.uuid(2)))
         });
         least(requests.len(), found).into_iter().map(|vault| vault?.1).collect()
     }
