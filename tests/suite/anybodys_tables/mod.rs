@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
+mod inheritance;
 mod vault_choice;
 
 /// Sessions of those who import for anyone, and of the owner itself.
