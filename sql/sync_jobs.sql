@@ -29,6 +29,11 @@ BEGIN
         COALESCE(pg_catalog.cardinality(p_external_ids), 0), pg_catalog.now()
     )
     RETURNING id INTO job;
+    -- A trigger may have dropped the row, or deleted it.
+    IF NOT EXISTS (SELECT FROM @extschema@.sync_jobs WHERE id OPERATOR(pg_catalog.=) job) THEN
+        RAISE EXCEPTION 'the sync job was not kept: the insert went through and left no row'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger on sync_jobs that drops rows.';
+    END IF;
     RETURN job;
 END
 $$;
@@ -65,6 +70,19 @@ BEGIN
     UPDATE @extschema@.sync_jobs
     SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
     WHERE id OPERATOR(pg_catalog.=) p_sync_job_id;
+    -- A trigger or a rule may have kept the row as it was. (It may as well have its own word for the status.)
+    IF NOT EXISTS (
+        SELECT
+        FROM @extschema@.sync_jobs AS finished
+        WHERE finished.id OPERATOR(pg_catalog.=) p_sync_job_id
+            AND (
+                finished.status OPERATOR(pg_catalog.=) outcome
+                OR finished.status OPERATOR(pg_catalog.<>) job.status
+            )
+    ) THEN
+        RAISE EXCEPTION 'the sync job % could not be finished: its row stayed as it was', p_sync_job_id
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger or a rule on sync_jobs.';
+    END IF;
 
     IF job.source_app IS NOT NULL THEN
         INSERT INTO @extschema@.import_sources AS source (user_id, source_app, last_sync_at, error_message)
@@ -77,6 +95,10 @@ BEGIN
             last_sync_at = excluded.last_sync_at,
             error_message = excluded.error_message,
             updated_at = pg_catalog.now();
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the sync job % could not be finished: its import source was not written', p_sync_job_id
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger on import_sources.';
+        END IF;
     END IF;
     RETURN pg_catalog.jsonb_build_object(
         'status', outcome, 'imported', imported, 'skipped', skipped, 'failed', failed, 'message', message

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::support::*;
 
 mod inheritance;
+mod rows_not_kept;
 mod vault_choice;
 
 /// Sessions of those who import for anyone, and of the owner itself.
@@ -14,6 +15,17 @@ fn importers(db: &Database, owner: Uuid) -> [(&'static str, Session); 3] {
         ("the user", db.authenticated(owner)),
         ("the tables' owner", db.table_owner()),
     ]
+}
+
+/// Makes a function for triggers, and a trigger that runs it.
+///
+/// `when` is like "BEFORE INSERT ON recordings", `body` is PL/pgSQL without BEGIN and END.
+fn trigger(owner: &mut Session, when: &str, body: &str) {
+    let level = if when.contains("STATEMENT") { "" } else { "FOR EACH ROW" };
+    owner.run(&format!(
+        "CREATE OR REPLACE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+         CREATE TRIGGER act {when} {level} EXECUTE FUNCTION act()"
+    ));
 }
 
 /// The warning of a result.
