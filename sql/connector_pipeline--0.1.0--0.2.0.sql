@@ -223,6 +223,10 @@ BEGIN
         (p_progress ->> 'started')::timestamptz
     )
     RETURNING id INTO job;
+    IF job IS NULL THEN
+        RAISE EXCEPTION 'the sync job of the backfill was not kept: the insert went through and left no row'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger on sync_jobs that drops rows.';
+    END IF;
     RETURN p_progress || jsonb_build_object('job', job);
 EXCEPTION WHEN foreign_key_violation THEN
     RETURN p_progress;
@@ -267,6 +271,17 @@ BEGIN
     SET progress_current = done, progress_total = total, skipped_count = (progress ->> 'skipped')::integer,
         metadata = progress, updated_at = clock_timestamp()
     WHERE id = (progress ->> 'job')::uuid;
+    -- A trigger or a rule may have kept the row as it was. (A row that is gone was its user's to delete.)
+    IF EXISTS (
+        SELECT
+        FROM @extschema@.sync_jobs
+        WHERE id = (progress ->> 'job')::uuid
+            AND progress_current = (p_progress ->> 'done')::bigint
+            AND progress_current <> done
+    ) THEN
+        RAISE EXCEPTION 'the sync job % of the backfill takes no counts: its row stayed as it was', progress ->> 'job'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger or a rule on sync_jobs.';
+    END IF;
 
     RAISE NOTICE 'backfill: % of % (% %%), % a second, % left, % failed', done, total, round(100.0 * done / total),
         round(rate), make_interval(secs => round((total - done) / rate)::double precision), progress ->> 'failed';
@@ -283,6 +298,10 @@ BEGIN
     SET status = CASE WHEN (p_progress ->> 'failed')::bigint > 0 THEN 'completed_with_errors' ELSE 'completed' END,
         completed_at = clock_timestamp(), updated_at = clock_timestamp()
     WHERE id = (p_progress ->> 'job')::uuid;
+    IF EXISTS (SELECT FROM @extschema@.sync_jobs WHERE id = (p_progress ->> 'job')::uuid AND status = 'processing') THEN
+        RAISE EXCEPTION 'the sync job % of the backfill could not be finished: its row stayed as it was', p_progress ->> 'job'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger or a rule on sync_jobs.';
+    END IF;
     RAISE NOTICE 'backfill: % new, % skipped, % failed, in % s', p_progress ->> 'imported', p_progress ->> 'skipped',
         p_progress ->> 'failed',
         round(extract(epoch FROM clock_timestamp() - (p_progress ->> 'started')::timestamptz), 1);
@@ -320,6 +339,11 @@ BEGIN
         COALESCE(pg_catalog.cardinality(p_external_ids), 0), pg_catalog.now()
     )
     RETURNING id INTO job;
+    -- A trigger may have dropped the row, or deleted it.
+    IF NOT EXISTS (SELECT FROM @extschema@.sync_jobs WHERE id OPERATOR(pg_catalog.=) job) THEN
+        RAISE EXCEPTION 'the sync job was not kept: the insert went through and left no row'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger on sync_jobs that drops rows.';
+    END IF;
     RETURN job;
 END
 $$;
@@ -356,6 +380,19 @@ BEGIN
     UPDATE @extschema@.sync_jobs
     SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
     WHERE id OPERATOR(pg_catalog.=) p_sync_job_id;
+    -- A trigger or a rule may have kept the row as it was. (It may as well have its own word for the status.)
+    IF NOT EXISTS (
+        SELECT
+        FROM @extschema@.sync_jobs AS finished
+        WHERE finished.id OPERATOR(pg_catalog.=) p_sync_job_id
+            AND (
+                finished.status OPERATOR(pg_catalog.=) outcome
+                OR finished.status OPERATOR(pg_catalog.<>) job.status
+            )
+    ) THEN
+        RAISE EXCEPTION 'the sync job % could not be finished: its row stayed as it was', p_sync_job_id
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger or a rule on sync_jobs.';
+    END IF;
 
     IF job.source_app IS NOT NULL THEN
         INSERT INTO @extschema@.import_sources AS source (user_id, source_app, last_sync_at, error_message)
@@ -368,6 +405,10 @@ BEGIN
             last_sync_at = excluded.last_sync_at,
             error_message = excluded.error_message,
             updated_at = pg_catalog.now();
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the sync job % could not be finished: its import source was not written', p_sync_job_id
+                USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger on import_sources.';
+        END IF;
     END IF;
     RETURN pg_catalog.jsonb_build_object(
         'status', outcome, 'imported', imported, 'skipped', skipped, 'failed', failed, 'message', message
