@@ -70,11 +70,13 @@ pub struct Failure {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+    /// The constraint or index that was violated, with its schema.
+    pub constraint: Option<Box<(String, String)>>,
 }
 
 impl Failure {
     pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), detail: None, hint: None }
+        Self { code: code.into(), message: message.into(), detail: None, hint: None, constraint: None }
     }
 
     /// Creates the error for an invalid argument or record (22023).
@@ -91,6 +93,11 @@ impl Failure {
     /// Creates the error for an action that the caller may not perform (42501).
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message)
+    }
+
+    pub fn of_constraint(mut self, constraint: Option<(String, String)>) -> Self {
+        self.constraint = constraint.map(Box::new);
+        self
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -121,7 +128,8 @@ impl Failure {
     /// Truncates each part: a trigger may quote a whole transcript, and the results of a batch are one jsonb of at most
     /// 256 MB.
     pub fn raised(code: SqlState, message: &str, detail: Option<&str>, hint: Option<&str>) -> Self {
-        Self { code, message: cut(message), detail: detail.map(cut), hint: hint.map(cut) }.with_bootstrap_hint()
+        Self { code, message: cut(message), detail: detail.map(cut), hint: hint.map(cut), constraint: None }
+            .with_bootstrap_hint()
     }
 
     fn with_bootstrap_hint(self) -> Self {

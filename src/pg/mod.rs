@@ -3,6 +3,7 @@
 pub mod jsonb;
 pub mod jsonb_result;
 pub mod param;
+pub mod raised_error;
 pub mod relation;
 pub mod result_rows;
 pub mod role;

@@ -4,13 +4,14 @@
 
 use std::ffi::{CStr, CString, c_char};
 
-use pgrx::datum::{FromDatum, IntoDatum};
+use pgrx::datum::{DatumWithOid, FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
 use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::param::{Param, ParamStyle};
+use crate::pg::raised_error;
 
 /// The snapshot that a statement runs with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,26 +95,33 @@ impl Statement {
         // SPI_finish frees, or point into what the caller lends.
         check(unsafe {
             match snapshot {
-                SnapshotMode::Latest => pg_sys::SPI_execute_snapshot(
-                    self.plan,
-                    values.as_mut_ptr(),
-                    nulls.as_ptr(),
-                    pg_sys::GetLatestSnapshot(),
-                    std::ptr::null_mut(),
-                    false,
-                    true,
-                    0,
-                ),
-                _ => pg_sys::SPI_execute_plan(
-                    self.plan,
-                    values.as_mut_ptr(),
-                    nulls.as_ptr(),
-                    snapshot == SnapshotMode::Callers,
-                    0,
-                ),
+                SnapshotMode::Latest => {
+                    raised_error::execute_snapshot(self.plan, &mut values, &nulls, pg_sys::GetLatestSnapshot())
+                }
+                SnapshotMode::Current => raised_error::execute_plan(self.plan, &mut values, &nulls, false),
+                SnapshotMode::Callers => raised_error::execute_plan(self.plan, &mut values, &nulls, true),
             }
         });
     }
+}
+
+/// Runs a statement once, with parameters of any type; it may write.
+pub fn execute(sql: &str, args: &[DatumWithOid]) {
+    let connection = Connection::open();
+    let sql = CString::new(sql).expect("statements hold no NUL");
+    let mut types: Vec<Oid> = args.iter().map(DatumWithOid::oid).collect();
+    let (mut values, nulls): (Vec<Datum>, Vec<c_char>) = args
+        .iter()
+        .map(|arg| arg.datum().map(|datum| datum.sans_lifetime()))
+        .map(|value| (value.unwrap_or(Datum::null()), (if value.is_some() { b' ' } else { b'n' }) as c_char))
+        .unzip();
+    // SAFETY: the connection is open, and there are a type, a value of it and a mark for NULL for each parameter. The
+    // transaction gets an id, as by pgrx's writing calls: from then on pgrx's reading calls see what was written.
+    check(unsafe {
+        pg_sys::GetCurrentTransactionId();
+        raised_error::execute_once(&sql, &mut types, &mut values, &nulls)
+    });
+    connection.close();
 }
 
 /// A row of a result. Columns count from 1.

@@ -7,6 +7,7 @@ use pgrx::{PgSqlErrorCode, Spi};
 use crate::error::{Failure, OrRaise};
 use crate::pg::result_rows::ResultRows;
 use crate::pg::schema::ExtensionSchema;
+use crate::pg::spi;
 use crate::sql_template::{fill, fill_from};
 
 /// A statement whose placeholders are filled.
@@ -63,7 +64,7 @@ impl Sql {
 
     /// Runs a statement that may write.
     pub fn run(&self, args: &[DatumWithOid]) {
-        Spi::run_with_args(&self.0, args).map_err(broken).or_raise();
+        spi::execute(&self.0, args);
     }
 }
 
