@@ -17,12 +17,16 @@ if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
 say() { printf '%s== %s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-# Prints one line for all test programs of a run, "12 passed, 0 failed". Where one gave no result, that is a failure too.
+# Prints one line for all test programs of a run, "12 passed, 0 failed", and ", 3 skipped" where any were. Where one gave no
+# result, that is a failure too.
 count_results() {
     awk -v status="$2" '
-        /^test result:/ { passed += $4; failed += $6 }
+        /^test result:/ { passed += $4; failed += $6; skipped += $8 }
         /^(ok|FAILED) \| [0-9]+ passed / { passed += $3; match($0, /[0-9]+ failed/); failed += substr($0, RSTART) }
-        END { printf "%d passed, %d failed\n", passed, failed ? failed : status != 0 }
+        END {
+            printf "%d passed, %d failed", passed, failed ? failed : status != 0
+            printf skipped ? ", %d skipped\n" : "\n", skipped
+        }
     ' "$1"
 }
 
