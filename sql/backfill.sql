@@ -238,6 +238,11 @@ BEGIN
             )
             INTO job
             USING p_user_id, (p_progress ->> 'total')::bigint, p_progress, (p_progress ->> 'started')::timestamptz;
+            IF job IS NULL THEN
+                RAISE EXCEPTION 'the sync job of the backfill was not kept: the INSERT left no row'
+                    USING ERRCODE = 'triggered_action_exception',
+                        HINT = 'Look for a trigger on sync_jobs that drops rows.';
+            END IF;
             RETURN p_progress || jsonb_build_object('job', job);
         EXCEPTION WHEN check_violation OR string_data_right_truncation OR not_null_violation THEN
             IF attempt = cardinality(types) THEN
@@ -289,6 +294,17 @@ BEGIN
     SET progress_current = done, progress_total = total, skipped_count = (progress ->> 'skipped')::bigint,
         metadata = progress, updated_at = clock_timestamp()
     WHERE job.id = (progress ->> 'job')::uuid;
+    -- A trigger or a rule may have left the row unchanged. (A row that is gone was deleted by its user.)
+    IF EXISTS (
+        SELECT
+        FROM @extschema@.sync_jobs AS job
+        WHERE job.id = (progress ->> 'job')::uuid
+            AND job.progress_current = (p_progress ->> 'done')::bigint
+            AND job.progress_current <> done
+    ) THEN
+        RAISE EXCEPTION 'the counts of sync job % of the backfill were not kept', progress ->> 'job'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger or a rule on sync_jobs.';
+    END IF;
 
     RAISE NOTICE 'backfill: % of % (% %%), % a second, % left, % failed', done, total, round(100.0 * done / total),
         round(rate), make_interval(secs => round((total - done) / rate)::double precision), progress ->> 'failed';
@@ -313,6 +329,14 @@ BEGIN
     SET status = CASE WHEN (p_progress ->> 'failed')::bigint > 0 THEN 'completed_with_errors' ELSE 'completed' END,
         completed_at = clock_timestamp(), updated_at = clock_timestamp()
     WHERE job.id = (p_progress ->> 'job')::uuid;
+    IF EXISTS (
+        SELECT
+        FROM @extschema@.sync_jobs AS job
+        WHERE job.id = (p_progress ->> 'job')::uuid AND job.status = 'processing'
+    ) THEN
+        RAISE EXCEPTION 'the sync job % of the backfill could not be finished', p_progress ->> 'job'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger or a rule on sync_jobs.';
+    END IF;
     RAISE NOTICE 'backfill: % new, % skipped, % failed, in % s', p_progress ->> 'imported', p_progress ->> 'skipped',
         p_progress ->> 'failed',
         round(extract(epoch FROM clock_timestamp() - (p_progress ->> 'started')::timestamptz), 1);

@@ -47,6 +47,11 @@ BEGIN
             END IF;
         END;
     END LOOP;
+    -- A trigger may have dropped the row, or deleted it.
+    IF NOT EXISTS (SELECT FROM @extschema@.sync_jobs AS started WHERE started.id OPERATOR(pg_catalog.=) job) THEN
+        RAISE EXCEPTION 'the sync job was not kept: the INSERT left no row'
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger on sync_jobs that drops rows.';
+    END IF;
     RETURN job;
 END
 $$;
@@ -61,6 +66,7 @@ DECLARE
     source_error pg_catalog.text;
     owner pg_catalog.uuid;
     source pg_catalog.text;
+    old_status pg_catalog.text;
     imported pg_catalog.int4;
     skipped pg_catalog.numeric;
     failed pg_catalog.int4;
@@ -71,10 +77,11 @@ BEGIN
     SELECT
         job.user_id,
         job.source_app::pg_catalog.text,
+        job.status::pg_catalog.text,
         COALESCE(pg_catalog.cardinality(job.synced_ids), 0),
         pg_catalog.trunc(COALESCE(job.skipped_count, 0)::pg_catalog.numeric),
         COALESCE(pg_catalog.cardinality(job.failed_ids), 0)
-    INTO owner, source, imported, skipped, failed
+    INTO owner, source, old_status, imported, skipped, failed
     FROM @extschema@.sync_jobs AS job
     WHERE job.id OPERATOR(pg_catalog.=) p_sync_job_id
     FOR NO KEY UPDATE;
@@ -100,6 +107,19 @@ BEGIN
         SET status = outcome, error = run_error, completed_at = pg_catalog.now(), updated_at = pg_catalog.now()
         WHERE job.id OPERATOR(pg_catalog.=) p_sync_job_id;
     END IF;
+    -- A trigger or a rule may have left the row unchanged. (It may also store a status of its own.)
+    IF NOT EXISTS (
+        SELECT
+        FROM @extschema@.sync_jobs AS job
+        WHERE job.id OPERATOR(pg_catalog.=) p_sync_job_id
+            AND (
+                job.status::pg_catalog.text OPERATOR(pg_catalog.=) outcome
+                OR job.status::pg_catalog.text OPERATOR(pg_catalog.<>) old_status
+            )
+    ) THEN
+        RAISE EXCEPTION 'the sync job % could not be finished: its row did not change', p_sync_job_id
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger or a rule on sync_jobs.';
+    END IF;
 
     source_error := COALESCE(run_error, CASE WHEN failed OPERATOR(pg_catalog.>) 0 THEN message END);
     IF source IS NOT NULL AND source_error IS NULL THEN
@@ -118,6 +138,10 @@ BEGIN
             last_sync_at = excluded.last_sync_at,
             error_message = excluded.error_message,
             updated_at = pg_catalog.now();
+    END IF;
+    IF source IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION 'the sync job % could not be finished: its import source was not written', p_sync_job_id
+            USING ERRCODE = 'triggered_action_exception', HINT = 'Look for a trigger on import_sources.';
     END IF;
     RETURN pg_catalog.jsonb_build_object(
         'status', outcome, 'imported', imported, 'skipped', skipped, 'failed', failed, 'message', message

@@ -59,7 +59,8 @@ fn insert_recording(
 ) -> JsonbResult {
     let call = Call::of_invoker(schema);
     match import::run_one(&call, p_user_id.map(uuid), p_record).outcome {
-        Outcome::Imported { id, .. } => JsonbResult::of(serde_json::json!({"id": id})),
+        Outcome::Imported { id, warning: None } => JsonbResult::of(serde_json::json!({"id": id})),
+        Outcome::Imported { id, warning } => JsonbResult::of(serde_json::json!({"id": id, "warning": warning})),
         Outcome::Skipped { existing } => import::duplicate(existing).raise(),
         Outcome::Failed(failure) => failure.raise(),
     }

@@ -7,7 +7,7 @@ SELECT
     referrer.oid,
     pg_catalog.format('%I.%I', namespace.nspname, referrer.relname),
     foreign_key.conrelid OPERATOR(pg_catalog.=) foreign_key.confrelid,
-    foreign_key.conrelid OPERATOR(pg_catalog.=) '@extschema@.vault_entries'::pg_catalog.regclass,
+    referrer.relnamespace OPERATOR(pg_catalog.=) $1 AND referrer.relname OPERATOR(pg_catalog.=) 'vault_entries',
     pg_catalog.string_agg(pg_catalog.quote_ident(referring.attname), ', '),
     -- All columns of the row referred to, of which the id need be none.
     pg_catalog.string_agg(pg_catalog.format('%I = kept.%I', referring.attname, referred.attname), ', '),
@@ -32,5 +32,8 @@ WHERE foreign_key.contype OPERATOR(pg_catalog.=) 'f'
     AND referenced.relname OPERATOR(pg_catalog.=) $2
     -- Not again for each partition.
     AND foreign_key.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid
-GROUP BY foreign_key.oid, foreign_key.conrelid, foreign_key.confrelid, referrer.oid, referrer.relname, namespace.nspname
-ORDER BY foreign_key.conrelid OPERATOR(pg_catalog.=) '@extschema@.vault_entries'::pg_catalog.regclass, foreign_key.oid
+GROUP BY foreign_key.oid, foreign_key.conrelid, foreign_key.confrelid, referrer.oid, referrer.relname, referrer.relnamespace,
+    namespace.nspname
+ORDER BY
+    referrer.relnamespace OPERATOR(pg_catalog.=) $1 AND referrer.relname OPERATOR(pg_catalog.=) 'vault_entries',
+    foreign_key.oid

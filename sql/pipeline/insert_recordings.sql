@@ -1,7 +1,7 @@
 -- Inserts recordings, in the order given.
 -- The dedup index decides which are new. A violation of any other unique index is an error: a skipped record would be
 -- lost. One array per column, one element per recording; tags are array literals, because nested arrays must have equal
--- lengths. Rows: the ids of the inserted recordings.
+-- lengths. Rows: the inserted recordings: id, bank, and the key as stored.
 INSERT INTO @extschema@.recordings (
     id, bank_id, owner_user_id, source_app, source_metadata, title, full_transcript, summary, audio_url, video_url,
     global_tags, duration, recording_start_time, recording_end_time, synced_at
@@ -42,4 +42,9 @@ FROM (
         @each@($15) AS recording_end_time
 ) AS given
 @on_conflict@
-RETURNING id
+RETURNING
+    id,
+    bank_id,
+    owner_user_id,
+    source_app::pg_catalog.text,
+    source_metadata OPERATOR(pg_catalog.->>) 'external_id'

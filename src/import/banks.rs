@@ -1,6 +1,6 @@
-//! Finds the bank of a recording: that of `bank_id`, else the owner's personal bank.
+//! Finds the bank of a recording: that of `bank_id`, else the vault's bank, else the owner's personal bank.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -16,8 +16,13 @@ pub type Banks = BTreeMap<BankRequest, Result<Uuid, Failure>>;
 
 /// Finds the bank of each candidate; creates personal banks that are missing.
 pub fn find(call: &Call, mode: Mode, candidates: &[&Candidate]) -> Banks {
-    let requests = candidates.iter().map(|candidate| candidate.bank_request()).collect();
-    let found = isolate::look_up(mode, requests, |requests| call.queries.find_banks(requests));
+    let requests: BTreeSet<BankRequest> = candidates.iter().map(|candidate| candidate.bank_request()).collect();
+    let with_vault = requests.iter().copied().filter(|request| request.vault_id.is_some()).collect();
+    let of_vaults = isolate::look_up(mode, with_vault, |requests| call.queries.find_banks_of_vaults(requests));
+    let bank_of_vault = |request: &BankRequest| of_vaults.get(request)?.as_ref().ok().copied().flatten();
+    let rest = requests.iter().copied().filter(|request| bank_of_vault(request).is_none()).collect();
+    let mut found = isolate::look_up(mode, rest, |requests| call.queries.find_banks(requests));
+    found.extend(requests.iter().filter_map(|request| Some((*request, Ok(Some(bank_of_vault(request)?))))));
     // In the order of their owners, so that two batches that create personal banks don't deadlock.
     let banks = found.into_iter().map(|(request, bank)| {
         let bank = bank.and_then(|bank| match bank {
@@ -28,6 +33,21 @@ pub fn find(call: &Call, mode: Mode, candidates: &[&Candidate]) -> Banks {
         (request, bank)
     });
     banks.collect()
+}
+
+/// Raises where an owner is not a member of a bank, or no longer.
+pub fn must_be_members(call: &Call, members: impl Iterator<Item = (Uuid, Uuid)>) {
+    let requests: BTreeSet<BankRequest> =
+        members.map(|(owner, bank)| BankRequest { owner, bank_id: Some(bank), vault_id: None }).collect();
+    let requests: Vec<BankRequest> = requests.into_iter().collect();
+    if requests.is_empty() {
+        return;
+    }
+    for (request, bank) in requests.iter().zip(call.queries.find_banks(&requests)) {
+        if bank.is_none() {
+            not_a_member(request).raise();
+        }
+    }
 }
 
 /// Creates the personal bank, then looks that bank up with the caller's rights.

@@ -32,7 +32,8 @@ impl<'a> Candidate<'a> {
     }
 
     pub fn bank_request(&self) -> BankRequest {
-        BankRequest { owner: self.owner, bank_id: self.record.bank_id }
+        let vault_id = self.record.vault_id.filter(|_| self.record.bank_id.is_none());
+        BankRequest { owner: self.owner, bank_id: self.record.bank_id, vault_id }
     }
 }
 

@@ -23,7 +23,9 @@ pub fn keep(queries: &Queries, failed: Vec<FailedImport>, result: &mut BatchResu
     let keep = |failed: &mut [FailedImport]| {
         let known = |user: &Uuid| !unknown_users.borrow().contains(user);
         failed.iter_mut().for_each(|failed| failed.user = failed.user.filter(known));
-        queries.keep_failures(failed);
+        if queries.keep_failures(failed) < failed.len() {
+            dropped_by_trigger().raise();
+        }
     };
     isolate::run(&mut failed, &keep, &|failed: &mut FailedImport, failure: Failure| match failed.user {
         Some(user) if failure.is(PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION) => {
@@ -39,17 +41,23 @@ pub fn keep(queries: &Queries, failed: Vec<FailedImport>, result: &mut BatchResu
     });
 }
 
-/// Sorts failures into lock order, and drops all but the last failure of each key.
+/// Sorts failures into lock order, and drops all but the last failure of each key and user.
 ///
-/// All batches share this order, so that overlapping batches don't deadlock. The order doesn't depend on the user of a
-/// failure, because `keep` may still change that user.
+/// All batches share this order, so that overlapping batches don't deadlock. The user comes last, because `keep` may still
+/// change the user of a failure.
 fn in_lock_order(failed: Vec<FailedImport>) -> Vec<FailedImport> {
     let keyed = failed.into_iter().map(|failed| {
         let key = match (failed.source_app, failed.external_id) {
             (Some(source_app), Some(external_id)) => Ok((source_app.to_owned(), external_id.to_owned())),
             _ => Err(failed.record.hash()),
         };
-        ((failed.owner, key), failed)
+        ((failed.owner, key, failed.user), failed)
     });
     keyed.collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+fn dropped_by_trigger() -> Failure {
+    let code = PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION;
+    Failure::new(code, "the INSERT into import_failures left no row")
+        .hint("Look for a trigger or a rule on import_failures that drops rows.")
 }

@@ -9,7 +9,7 @@ use crate::import::banks::Banks;
 use crate::import::candidate::Candidate;
 use crate::import::isolate::OnError;
 use crate::outcome::Outcome;
-use crate::queries::rows::{Key, NewRecording, VaultRequest};
+use crate::queries::rows::{Key, NewRecording, StoredRecording, VaultRequest};
 
 /// The candidates for a key that is not imported yet. If the first fails, the next is tried.
 pub struct KeyGroup<'a> {
@@ -31,6 +31,7 @@ struct Placed<'a> {
 /// An imported recording, its vault request, and a warning about its vault entry.
 pub struct Imported<'a> {
     pub recording_id: Uuid,
+    pub key: Key<'a>,
     pub vault_request: VaultRequest,
     pub warning: &'a mut Option<String>,
 }
@@ -81,8 +82,18 @@ impl<'a> KeyGroup<'a> {
         NewRecording { id: self.id, bank_id, owner: candidate.owner, record: candidate.record }
     }
 
-    pub fn set_imported(&mut self, id: Uuid) {
-        self.outcome = Some(Outcome::Imported { id: Some(id), warning: None });
+    /// Sets the outcome of the first candidate, and the bank, which a trigger may have changed.
+    pub fn set_imported(&mut self, stored: &StoredRecording) {
+        self.outcome = Some(Outcome::Imported { id: Some(stored.id), warning: None });
+        if let (Some(bank_id), Some(first)) = (stored.bank_id, self.waiting.front_mut()) {
+            first.bank_id = bank_id;
+        }
+    }
+
+    /// Returns the owner and the bank of the first candidate.
+    pub fn owner_and_bank(&self) -> (Uuid, Uuid) {
+        let Placed { candidate, bank_id } = *self.first();
+        (candidate.owner, bank_id)
     }
 
     pub fn imported(&mut self) -> Option<Imported<'_>> {
@@ -90,6 +101,7 @@ impl<'a> KeyGroup<'a> {
         match &mut self.outcome {
             Some(Outcome::Imported { id: Some(id), warning }) => Some(Imported {
                 recording_id: *id,
+                key: candidate.key(),
                 vault_request: VaultRequest { owner: candidate.owner, bank_id, vault_id: candidate.record.vault_id },
                 warning,
             }),

@@ -17,6 +17,7 @@ pub mod personal_bank;
 mod recordings;
 pub mod retry;
 mod stages;
+mod stored;
 mod vault_entries;
 
 use std::cell::Cell;

@@ -1,20 +1,20 @@
 //! Inserts recordings; the dedup index decides which of them are new.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
 use crate::call::Call;
 use crate::error::Failure;
-use crate::import::duplicates;
 use crate::import::isolate::Mode;
 use crate::import::key_group::KeyGroup;
+use crate::import::{banks, duplicates, stored};
 use crate::outcome::Outcome;
 use crate::pg::run_as_owner::run_as_owner;
 use crate::pg::spi::SnapshotMode;
-use crate::pg::subtransaction;
-use crate::queries::rows::Key;
+use crate::pg::{session, subtransaction};
+use crate::queries::rows::{Key, StoredRecording};
 
 /// Inserts the first candidate of each group, and sets the group's outcome.
 pub fn insert(call: &Call, mode: Mode, groups: &mut [KeyGroup]) {
@@ -22,20 +22,32 @@ pub fn insert(call: &Call, mode: Mode, groups: &mut [KeyGroup]) {
 }
 
 fn insert_all(call: &Call, groups: &mut [KeyGroup]) {
+    let before = session::ended_transactions();
+    insert_new(call, groups);
+    let imported = groups.iter_mut().filter_map(KeyGroup::imported);
+    stored::must_be_stored(call, c"recordings", imported.map(|imported| (imported.recording_id, imported.key)));
+    // The insert may have waited for another transaction, which ended a membership.
+    if session::ended_transactions() != before {
+        let imported = groups.iter().filter(|group| matches!(group.outcome, Some(Outcome::Imported { .. })));
+        banks::must_be_members(call, imported.map(KeyGroup::owner_and_bank));
+    }
+}
+
+fn insert_new(call: &Call, groups: &mut [KeyGroup]) {
     let inserted = call.queries.insert_recordings(&groups.iter().map(KeyGroup::row).collect::<Vec<_>>());
     if inserted.len() == groups.len() {
-        for (group, id) in groups.iter_mut().zip(inserted) {
-            group.set_imported(id);
+        for (group, stored) in groups.iter_mut().zip(&inserted) {
+            accept(call, group, stored);
         }
         return;
     }
-    let inserted: BTreeSet<Uuid> = inserted.into_iter().collect();
-    if groups.iter().filter(|group| inserted.contains(&group.id)).count() < inserted.len() {
+    let inserted: BTreeMap<Uuid, StoredRecording> = inserted.into_iter().map(|stored| (stored.id, stored)).collect();
+    if groups.iter().filter(|group| inserted.contains_key(&group.id)).count() < inserted.len() {
         // Then the recordings are inserted one by one, and each id belongs to a known record.
         Failure::invalid("a trigger on recordings changes the id").raise();
     }
-    let (new, old): (Vec<_>, Vec<_>) = groups.iter_mut().partition(|group| inserted.contains(&group.id));
-    new.into_iter().for_each(|group| group.set_imported(group.id));
+    let (new, old): (Vec<_>, Vec<_>) = groups.iter_mut().partition(|group| inserted.contains_key(&group.id));
+    new.into_iter().for_each(|group| accept(call, group, &inserted[&group.id]));
     let keys: Vec<Key> = old.iter().map(|group| group.key()).collect();
     let existing = duplicates::find_existing(call, SnapshotMode::Current, &keys);
     for (group, existing) in old.into_iter().zip(existing) {
@@ -52,16 +64,35 @@ fn insert_all(call: &Call, groups: &mut [KeyGroup]) {
 ///
 /// Either a policy hides the duplicate, or a trigger dropped the new row, and the import would be lost silently. An
 /// INSERT without ON CONFLICT distinguishes the two.
-fn explain_missing_row(call: &Call, group: &KeyGroup) -> Outcome {
+fn explain_missing_row(call: &Call, group: &mut KeyGroup) -> Outcome {
     match subtransaction::run(|| call.queries.insert_recording_or_raise(&group.row())) {
-        Ok(Some(id)) => Outcome::Imported { id: Some(id), warning: None },
-        Ok(None) => Outcome::Failed(dropped_by_trigger()),
-        // If no recording has the key, another index was violated, perhaps on a table that a trigger writes.
-        Err(failure) if failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION) && exists(call, &group.key()) => {
-            Outcome::Skipped { existing: None }
+        Ok(Some(stored)) => {
+            accept(call, group, &stored);
+            Outcome::Imported { id: Some(stored.id), warning: None }
         }
+        Ok(None) => Outcome::Failed(dropped_by_trigger()),
+        // Else another index was violated, perhaps on a table that a trigger writes.
+        Err(failure) if is_of_dedup_key(call, &failure, &group.key()) => Outcome::Skipped { existing: None },
         Err(failure) => Outcome::Failed(failure),
     }
+}
+
+/// Marks the group's recording as imported; raises if triggers stored another key, or another bank without the owner.
+fn accept(call: &Call, group: &mut KeyGroup, stored: &StoredRecording) {
+    stored::must_have_key(stored, &group.key());
+    let (owner, bank) = group.owner_and_bank();
+    group.set_imported(stored);
+    let moved = group.owner_and_bank();
+    banks::must_be_members(call, std::iter::once(moved).filter(|moved| *moved != (owner, bank)));
+}
+
+/// Returns whether an error is a violation of the dedup key.
+///
+/// The violated key may be one that a trigger made of the given one; then the index tells.
+fn is_of_dedup_key(call: &Call, failure: &Failure, key: &Key) -> bool {
+    let is_dedup_index = |index: &(String, String)| call.queries.is_dedup_index(&index.0, &index.1);
+    failure.is(PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION)
+        && (exists(call, key) || failure.constraint.as_deref().is_some_and(is_dedup_index))
 }
 
 /// Returns whether a recording has the key, visible to the caller or not.

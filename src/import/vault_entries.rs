@@ -6,7 +6,9 @@ use crate::call::Call;
 use crate::error::Failure;
 use crate::import::isolate::{self, Mode, OnError};
 use crate::import::key_group::KeyGroup;
-use crate::queries::rows::{NewVaultEntry, VaultRequest};
+use crate::import::stored;
+use crate::pg::relation::Table;
+use crate::queries::rows::{Key, NewVaultEntry, VaultRequest};
 
 /// Inserts a vault entry for each imported recording.
 ///
@@ -23,28 +25,43 @@ pub fn insert(call: &Call, mode: Mode, groups: &mut [KeyGroup]) {
         match &vaults[&imported.vault_request] {
             Ok(Some(vault_id)) => {
                 let recording_id = imported.recording_id;
-                entries
-                    .push((NewVaultEntry { id: Uuid::now_v7(), vault_id: *vault_id, recording_id }, imported.warning));
+                let entry = NewVaultEntry { id: Uuid::now_v7(), vault_id: *vault_id, recording_id };
+                entries.push(Entry { row: entry, key: imported.key, warning: imported.warning });
             }
             Ok(None) => *imported.warning = Some(no_vault(&imported.vault_request)),
             Err(failure) => *imported.warning = Some(no_entry(failure)),
         }
     }
-    let insert = |entries: &mut [(NewVaultEntry, &mut Option<String>)]| {
-        let rows: Vec<NewVaultEntry> = entries.iter().map(|(entry, _)| *entry).collect();
-        if call.queries.insert_vault_entries(&rows) == rows.len() {
-            return;
+    mode.for_each(
+        &mut entries,
+        |entries| insert_all(call, entries),
+        |entry, failure| {
+            *entry.warning = Some(no_entry(&failure));
+            OnError::Fail
+        },
+    );
+}
+
+/// A vault entry to insert, the key of its recording, and where a warning goes.
+struct Entry<'a> {
+    row: NewVaultEntry,
+    key: Key<'a>,
+    warning: &'a mut Option<String>,
+}
+
+fn insert_all(call: &Call, entries: &mut [Entry]) {
+    let rows: Vec<NewVaultEntry> = entries.iter().map(|entry| entry.row).collect();
+    let are_new = call.queries.insert_vault_entries(&rows) == rows.len();
+    stored::must_be_stored(call, c"vault_entries", entries.iter().map(|entry| (entry.row.recording_id, entry.key)));
+    let may_be_gone = Table::open(&call.schema, c"vault_entries").is_some_and(|table| table.runs_code_on_insert());
+    if are_new && !may_be_gone {
+        return;
+    }
+    for (entry, exists) in entries.iter_mut().zip(call.queries.find_vault_entries(&rows)) {
+        if !exists {
+            *entry.warning = Some("the vault entry was not kept: look for a trigger on vault_entries".to_owned());
         }
-        for ((_, warning), exists) in entries.iter_mut().zip(call.queries.find_vault_entries(&rows)) {
-            if !exists {
-                **warning = Some("the vault entry was not kept: look for a trigger on vault_entries".to_owned());
-            }
-        }
-    };
-    mode.for_each(&mut entries, insert, |(_, warning), failure| {
-        **warning = Some(no_entry(&failure));
-        OnError::Fail
-    });
+    }
 }
 
 fn no_entry(failure: &Failure) -> String {

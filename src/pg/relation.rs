@@ -44,6 +44,24 @@ impl Table {
         unsafe { (*self.0.rd_rel).relforcerowsecurity }
     }
 
+    /// Returns whether inserting a row may run code that changes rows after the insert.
+    ///
+    /// Such code is in triggers (those of partitions don't show in the parent), rules, and tables that inherit. The
+    /// triggers of foreign keys don't count.
+    pub fn runs_code_on_insert(&self) -> bool {
+        const ON_INSERT: i16 = pg_sys::TRIGGER_TYPE_INSERT as i16;
+        // SAFETY: as in `owner`; trigdesc is null or has numtriggers triggers, and lives as long as the relation is open.
+        unsafe {
+            let relation = &*self.0.as_ptr();
+            let row = &*relation.rd_rel;
+            let fires = |trigger: &pg_sys::Trigger| !trigger.tgisinternal && trigger.tgtype & ON_INSERT != 0;
+            let has_trigger = relation.trigdesc.as_ref().is_some_and(|triggers| {
+                std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize).iter().any(fires)
+            });
+            has_trigger || row.relhasrules || row.relhassubclass || self.0.is_partitioned_table()
+        }
+    }
+
     /// Returns the size in blocks, without TOAST; None for a relation without storage.
     pub fn blocks(&self) -> Option<u32> {
         // SAFETY: the relation is open and locked, and a plain table has a main fork.

@@ -54,3 +54,10 @@ pub fn discard_plans() {
     // SAFETY: marks plans as invalid, as DISCARD PLANS does; a plan that is being executed is not touched.
     unsafe { pg_sys::ResetPlanCache() };
 }
+
+/// Returns how many transactions have ended in the cluster: while the number stays, no other transaction has committed.
+pub fn ended_transactions() -> u64 {
+    // SAFETY: in a transaction, as every call is; GetTransactionSnapshot gives a valid snapshot, which lives at least until
+    // the next is asked for.
+    unsafe { (*pg_sys::GetTransactionSnapshot()).snapXactCompletionCount }
+}

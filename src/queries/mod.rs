@@ -12,7 +12,10 @@ use uuid::Uuid;
 
 use chunks::{MAX_ROWS, by_the_megabyte};
 use plan_cache::{CachedStatement, PlannedSize};
-use rows::{BankRequest, FailedImport, JobProgress, KeptFailure, Key, NewRecording, NewVaultEntry, VaultRequest};
+use rows::{
+    BankRequest, FailedImport, JobProgress, KeptFailure, Key, NewRecording, NewVaultEntry, StoredRecording,
+    VaultRequest,
+};
 
 use crate::pg::param::Param;
 use crate::pg::schema::ExtensionSchema;
@@ -33,7 +36,10 @@ pub struct Queries {
     find_duplicates: CachedStatement,
     find_visible: CachedStatement,
     find_banks: CachedStatement,
+    find_banks_of_vaults: CachedStatement,
     find_vaults: CachedStatement,
+    find_stored: CachedStatement,
+    is_dedup_index: CachedStatement,
     insert_recordings: CachedStatement,
     insert_recording_or_raise: CachedStatement,
     insert_vault_entries: CachedStatement,
@@ -89,7 +95,10 @@ impl Queries {
             find_duplicates: per_request(sql_file!("find_duplicates")),
             find_visible: whole(sql_file!("find_visible")),
             find_banks: per_request(sql_file!("find_banks")),
+            find_banks_of_vaults: per_request(sql_file!("find_banks_of_vaults")),
             find_vaults: per_request(sql_file!("find_vaults")),
+            find_stored: whole(sql_file!("find_stored")),
+            is_dedup_index: whole(sql_file!("is_dedup_index")),
             insert_recordings: insert_recordings(sql_file!("skip_duplicates")),
             insert_recording_or_raise: insert_recordings(""),
             insert_vault_entries: per_row(sql_file!("insert_vault_entries")),
@@ -151,20 +160,20 @@ impl Queries {
             Param::Uuids(requests.iter().map(|request| request.vault_id).collect()),
         ];
         let found = self.find_vaults.query(SnapshotMode::Current, &params, |row| {
-            let has_member = row.boolean(3).unwrap_or_default();
-            (position(&row), (!has_member, row.uuid(2)))
+            let is_own = row.boolean(3).unwrap_or_default();
+            (position(&row), (!is_own, row.uuid(2)))
         });
         least(requests.len(), found).into_iter().map(|vault| vault?.1).collect()
     }
 
-    /// Inserts recordings in the order given; returns the ids of those whose key was new.
-    pub fn insert_recordings(&self, new: &[NewRecording]) -> Vec<Uuid> {
+    /// Inserts recordings in the order given; returns those whose key was new, as they were stored.
+    pub fn insert_recordings(&self, new: &[NewRecording]) -> Vec<StoredRecording> {
         let mut inserted = Vec::with_capacity(new.len());
         for rows in by_the_megabyte(new, NewRecording::size) {
             inserted.extend(self.insert_recordings.query(
                 SnapshotMode::Current,
                 &rows::recording_params(rows),
-                |row| row.uuid(1),
+                |row| StoredRecording::read(&row),
             ));
             // Before the foreign keys of vault entries look up the new recordings.
             self.planned_size.discard_plans_after_growth(&self.schema);
@@ -173,9 +182,34 @@ impl Queries {
     }
 
     /// Inserts one recording; raises if its key exists, returns None if a trigger dropped it.
-    pub fn insert_recording_or_raise(&self, new: &NewRecording) -> Option<Uuid> {
+    pub fn insert_recording_or_raise(&self, new: &NewRecording) -> Option<StoredRecording> {
         let params = rows::recording_params(std::slice::from_ref(new));
-        self.insert_recording_or_raise.query(SnapshotMode::Current, &params, |row| row.uuid(1)).pop().flatten()
+        let read = |row: Row| StoredRecording::read(&row);
+        self.insert_recording_or_raise.query(SnapshotMode::Current, &params, read).pop().flatten()
+    }
+
+    /// Reads recordings back, as they are stored now.
+    pub fn find_stored(&self, ids: &[Uuid]) -> Vec<StoredRecording> {
+        let params = [Param::Uuids(ids.iter().copied().map(Some).collect())];
+        let read = |row: Row| StoredRecording::read(&row);
+        self.find_stored.query(SnapshotMode::Current, &params, read).into_iter().flatten().collect()
+    }
+
+    /// Returns whether an index is a unique one on the dedup key.
+    pub fn is_dedup_index(&self, schema: &str, name: &str) -> bool {
+        let params = [Param::Texts(vec![Some(schema)]), Param::Texts(vec![Some(name)])];
+        !self.is_dedup_index.query(SnapshotMode::Current, &params, |_| ()).is_empty()
+    }
+
+    /// Finds for each request with a vault the bank of that vault, where the owner is a member of the bank.
+    pub fn find_banks_of_vaults(&self, requests: &[BankRequest]) -> Vec<Option<Uuid>> {
+        let params = [
+            Param::Uuids(requests.iter().map(|request| Some(request.owner)).collect()),
+            Param::Uuids(requests.iter().map(|request| request.vault_id).collect()),
+        ];
+        let read = |row: Row| (position(&row), row.uuid(2));
+        let found = self.find_banks_of_vaults.query(SnapshotMode::Current, &params, read);
+        least(requests.len(), found).into_iter().map(Option::flatten).collect()
     }
 
     /// Inserts vault entries; returns how many did not exist yet.
@@ -240,10 +274,9 @@ impl Queries {
     }
 
     /// Keeps failed records, in the order given; an existing row counts one more attempt.
-    pub fn keep_failures(&self, failed: &[FailedImport]) {
-        for failed in by_the_megabyte(failed, |failed| failed.record.size() + failed.error.len()) {
-            self.keep_failures.run(&rows::failure_params(failed));
-        }
+    pub fn keep_failures(&self, failed: &[FailedImport]) -> usize {
+        let size = |failed: &FailedImport| failed.record.size() + failed.error.len();
+        by_the_megabyte(failed, size).map(|some| self.keep_failures.run(&rows::failure_params(some)) as usize).sum()
     }
 
     /// Reads a user's failures, those tried longest ago first.

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::pg::jsonb::Element;
 use crate::pg::param::Param;
+use crate::pg::spi::Row;
 use crate::record::Record;
 
 /// The dedup key of a recording.
@@ -19,6 +20,8 @@ pub struct Key<'a> {
 pub struct BankRequest {
     pub owner: Uuid,
     pub bank_id: Option<Uuid>,
+    /// The vault asked for, where no bank was: then the vault's bank is meant.
+    pub vault_id: Option<Uuid>,
 }
 
 /// A request for a recording's vault: `vault_id`, or the owner's personal vault of the bank.
@@ -46,6 +49,41 @@ impl NewRecording<'_> {
         let containers = [*source_metadata, *global_tags];
         texts.into_iter().flatten().map(str::len).sum::<usize>()
             + containers.into_iter().flatten().map(Element::size).sum::<usize>()
+    }
+}
+
+/// A row of `recordings` as it was stored: triggers may have changed what was given.
+pub struct StoredRecording {
+    pub id: Uuid,
+    pub bank_id: Option<Uuid>,
+    pub owner: Option<Uuid>,
+    pub source_app: Option<String>,
+    pub external_id: Option<String>,
+}
+
+impl StoredRecording {
+    /// Reads a row of insert_recordings.sql or find_stored.sql.
+    pub fn read(row: &Row) -> Option<Self> {
+        Some(Self {
+            id: row.uuid(1)?,
+            bank_id: row.uuid(2),
+            owner: row.uuid(3),
+            source_app: row.text(4),
+            external_id: row.text(5),
+        })
+    }
+
+    /// Returns the first column of the dedup key that does not hold the given value.
+    pub fn changed_column(&self, given: &Key) -> Option<&'static str> {
+        if self.owner != Some(given.owner) {
+            Some("owner_user_id")
+        } else if self.source_app.as_deref() != Some(given.source_app) {
+            Some("source_app")
+        } else if self.external_id.as_deref() != Some(given.external_id) {
+            Some("source_metadata")
+        } else {
+            None
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub type Report = Vec<(String, String)>;
 /// Changes nothing if an existing object is not compatible.
 pub fn tables(schema: &ExtensionSchema) -> Result<Report, Failure> {
     must_have_auth()?;
+    must_trust_auth()?;
     run(include_str!("../../sql/bootstrap/lock.sql"));
     compatibility::refuse(schema)?;
     let mut made = HashSet::new();
@@ -139,4 +140,17 @@ fn must_have_auth() -> Result<(), Failure> {
     let message = format!("connector_pipeline needs {}, missing in this database", missing.join(", "));
     Err(Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
         .hint("On plain PostgreSQL run SELECT * FROM connector_pipeline.bootstrap_auth() first."))
+}
+
+/// Refuses a schema auth that somebody created who could then decide who everybody is.
+fn must_trust_auth() -> Result<(), Failure> {
+    let untrusted: Vec<[String; 2]> = rows(include_str!("../../sql/bootstrap/untrusted_auth.sql"), &[]);
+    if untrusted.is_empty() {
+        return Ok(());
+    }
+    let owners: Vec<String> = untrusted.iter().map(|[object, owner]| format!("{object} belongs to {owner}")).collect();
+    let message = "the schema auth is not trusted: its owner could read everybody's recordings";
+    Err(Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        .detail(owners.join("\n"))
+        .hint("Let the schema auth, auth.users and auth.uid() belong to a superuser or to the owner of the database."))
 }

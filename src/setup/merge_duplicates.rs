@@ -1,9 +1,11 @@
 //! Merges recordings that were imported more than once into the oldest of each key.
 
+use pgrx::PgSqlErrorCode;
+
 use crate::error::Failure;
 use crate::pg::result_rows::ResultRows;
 use crate::pg::schema::ExtensionSchema;
-use crate::pg::subtransaction;
+use crate::pg::{session, subtransaction};
 use crate::setup::catalog;
 use crate::setup::merge_checks::{must_be_gone, must_be_there, must_have_ids};
 use crate::setup::merge_plan::Plan;
@@ -15,6 +17,9 @@ pub fn run(schema: &ExtensionSchema, is_dry_run: Option<bool>, result: &ResultRo
     let is_dry_run = is_dry_run.ok_or_else(|| {
         Failure::null_argument("p_dry_run").hint("Pass true to learn what would be done, false to do it.")
     })?;
+    if session::keeps_its_snapshot() {
+        return Err(old_snapshot());
+    }
     must_have_ids(schema, &["recordings", "vault_entries", "vaults"])?;
     let work = || merge(schema, result);
     if is_dry_run { subtransaction::dry_run(work) } else { subtransaction::run(work) }?
@@ -28,6 +33,16 @@ fn merge(schema: &ExtensionSchema, result: &ResultRows) -> Result<(), Failure> {
     // All is moved before anything is deleted: a trigger of the application's may delete a recording with its last entry,
     // and with it what refers to it.
     plan.carry_out(schema)
+}
+
+/// A snapshot from before the lock does not show the rows that others have written until then: they would be lost.
+fn old_snapshot() -> Failure {
+    let code = PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION;
+    Failure::new(
+        code,
+        "merge_duplicates() can't run in a transaction that keeps its snapshot; nothing has been changed",
+    )
+    .hint("Run merge_duplicates() in a transaction of isolation level READ COMMITTED.")
 }
 
 impl Plan {

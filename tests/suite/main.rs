@@ -12,6 +12,7 @@ mod tour;
 
 mod adopting;
 mod any_schema;
+mod anybodys_tables;
 mod backfills;
 mod backups;
 mod batches;

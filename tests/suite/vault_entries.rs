@@ -39,7 +39,8 @@ fn a_vault_of_another_bank_of_the_same_owner_gives_a_warning() {
     let db = Database::new();
     let mut owner = db.table_owner();
     let (_, vault) = business_bank(&mut owner, ALICE);
-    let result = owner.import(&record_with("x", json!({"vault_id": vault})), ALICE);
+    let personal: Uuid = owner.value("SELECT ensure_personal_bank($1)", &[&ALICE]);
+    let result = owner.import(&record_with("x", json!({"bank_id": personal, "vault_id": vault})), ALICE);
     assert_warned(&mut owner, &result, "is not a vault of bank");
 }
 

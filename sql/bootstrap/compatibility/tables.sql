@@ -1,8 +1,9 @@
--- Finds relations that are not tables, belong to another role, hide rows from their owner, or that new tables and columns
--- can't be created with.
+-- Finds relations that are not tables, belong to another role, hide rows from their owner, have rows that their unique index
+-- does not cover, or that new tables and columns can't be created with.
 -- $1 schema. Rows: table, object, problem, SQL to run.
 WITH found AS (
     SELECT
+        class.oid,
         class.relname AS table_name,
         pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified,
         class.relkind,
@@ -112,6 +113,52 @@ SELECT
 FROM found
 JOIN pg_catalog.pg_roles AS owner ON owner.oid = found.relowner
 WHERE found.relforcerowsecurity AND NOT owner.rolsuper AND NOT owner.rolbypassrls
+UNION ALL
+SELECT
+    found.table_name::pg_catalog.text,
+    'table ' || found.table_name,
+    pg_catalog.format(
+        'has tables that inherit from it (%s), of whose rows its unique index knows nothing',
+        pg_catalog.string_agg(heir.qualified, ', ' ORDER BY heir.qualified)
+    ),
+    pg_catalog.string_agg(
+        pg_catalog.format(
+            E'-- Move the rows of %1$s that are to stay to %2$s.\nALTER TABLE %1$s NO INHERIT %2$s;',
+            heir.qualified, found.qualified
+        ),
+        E'\n' ORDER BY heir.qualified
+    )
+FROM found
+JOIN pg_catalog.pg_inherits AS inheritance ON inheritance.inhparent = found.oid
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified
+    FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE class.oid = inheritance.inhrelid
+) AS heir
+WHERE found.relkind = 'r'
+    AND found.table_name IN (SELECT needed.table_name FROM (@needed_keys@) AS needed)
+GROUP BY found.table_name, found.qualified
+UNION ALL
+SELECT
+    found.table_name::pg_catalog.text,
+    'table ' || found.table_name,
+    pg_catalog.format('has the foreign table %s among its partitions, so that no unique index can be made on it', part.qualified),
+    pg_catalog.format('ALTER TABLE %s DETACH PARTITION %s;', part.parent, part.qualified)
+FROM found
+CROSS JOIN LATERAL (
+    SELECT
+        pg_catalog.format('%I.%I', namespace.nspname, class.relname) AS qualified,
+        pg_catalog.format('%I.%I', parent_namespace.nspname, parent.relname) AS parent
+    FROM pg_catalog.pg_partition_tree(found.oid) AS tree
+    JOIN pg_catalog.pg_class AS class ON class.oid = tree.relid
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    JOIN pg_catalog.pg_class AS parent ON parent.oid = tree.parentrelid
+    JOIN pg_catalog.pg_namespace AS parent_namespace ON parent_namespace.oid = parent.relnamespace
+    WHERE class.relkind = 'f'
+) AS part
+WHERE found.relkind = 'p'
+    AND found.table_name IN (SELECT needed.table_name FROM (@needed_keys@) AS needed)
 UNION ALL
 SELECT
     to_make.table_name,

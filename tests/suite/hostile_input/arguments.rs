@@ -150,8 +150,10 @@ impl Call {
                 match queries.try_in_savepoint("SELECT insert_recording($1::text::jsonb, $2)", &[&spelled, user])? {
                     Ok(rows) => {
                         let answer: Value = rows[0].get(0);
-                        let is_id =
-                            answer.as_object().is_some_and(|fields| fields.len() == 1) && answer["id"].is_string();
+                        let fields = 1 + usize::from(predicted["warning"].is_string());
+                        let is_id = answer.as_object().is_some_and(|found| found.len() == fields)
+                            && answer["id"].is_string()
+                            && answer["warning"].is_string() == predicted["warning"].is_string();
                         require(is_id && predicted["success"] == true, || {
                             format!("insert_recording returns {answer}, run_pipeline {predicted}")
                         })

@@ -265,9 +265,12 @@ impl Case {
         let in_business = row.get::<_, Uuid>(1) == BANK;
         // The business bank has no personal vault; the personal bank has only its personal vault.
         let has_vault = if in_business { wanted == Some(&VAULT) } else { wanted.is_none() };
-        require(in_business == (meaning.uuids.get("bank_id") == Some(&BANK)), || {
-            "the row is in another bank".to_owned()
-        })?;
+        // A vault without a bank leads to the vault's bank, of which Alice is a member.
+        let asks_for_business = match meaning.uuids.get("bank_id") {
+            Some(bank) => *bank == BANK,
+            None => wanted == Some(&VAULT) && row.get::<_, Uuid>(0) == ALICE,
+        };
+        require(in_business == asks_for_business, || "the row is in another bank".to_owned())?;
         require(vaults.len() == usize::from(has_vault), || {
             format!("the recording has {} vault entries", vaults.len())
         })?;

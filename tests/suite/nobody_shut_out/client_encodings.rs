@@ -17,6 +17,7 @@ fn in_encoding(mut session: Session, encoding: &str) -> Session {
 const ENCODINGS: [&str; 4] = ["LATIN1", "LATIN2", "EUC_JP", "SQL_ASCII"];
 
 #[test]
+#[ignore = "not built yet"]
 fn a_record_that_is_not_good_fails_alone_and_its_message_arrives() {
     for encoding in ENCODINGS {
         let db = Database::new();
@@ -41,6 +42,7 @@ fn a_record_that_is_not_good_fails_alone_and_its_message_arrives() {
 
 /// JSON that was sent in ASCII may hold any character.
 #[test]
+#[ignore = "not built yet"]
 fn what_a_message_quotes_of_a_record_arrives_too() {
     for encoding in ENCODINGS {
         let db = Database::new();
@@ -60,6 +62,7 @@ fn what_a_message_quotes_of_a_record_arrives_too() {
 
 /// An application's trigger speaks the application's language.
 #[test]
+#[ignore = "not built yet"]
 fn what_a_trigger_says_costs_no_import() {
     for encoding in ENCODINGS {
         let db = Database::new();

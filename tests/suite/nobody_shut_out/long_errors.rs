@@ -46,6 +46,7 @@ fn all_faults(id: &str) -> String {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_batch_of_records_with_long_ids_and_many_faults_imports_its_good_ones() {
     let db = Database::alone();
     let (said, longest) = said(&db, &all_faults("n || repeat('i', 1600)"), MANY - 1000, BATCH);
@@ -55,6 +56,7 @@ fn a_batch_of_records_with_long_ids_and_many_faults_imports_its_good_ones() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn so_does_one_whose_records_have_unknown_keys_beside_their_faults() {
     let db = Database::alone();
     let unknown = "(SELECT jsonb_object_agg(repeat('k', 60) || k, 1) FROM generate_series(1, 20) AS k)";
@@ -64,6 +66,7 @@ fn so_does_one_whose_records_have_unknown_keys_beside_their_faults() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_message_about_a_record_is_shortened() {
     let db = Database::new();
     let mut alice = db.authenticated(ALICE);
@@ -83,6 +86,7 @@ fn a_message_about_a_record_is_shortened() {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_retry_of_more_failures_than_a_batch_may_have_takes_a_batch_of_them() {
     let db = Database::alone();
     let mut owner = db.table_owner();

@@ -39,6 +39,7 @@ fn peak(db: &Database, limit: i32) -> (Value, i32) {
 }
 
 #[test]
+#[ignore = "not built yet"]
 fn a_retry_of_40_failures_of_20_mb_takes_the_memory_of_a_few() {
     let db = Database::alone();
     let mut owner = db.table_owner();

