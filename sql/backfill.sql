@@ -55,7 +55,7 @@ BEGIN
         END IF;
         EXECUTE connector_pipeline.cursor_of(p_query, source::pg_catalog.text);
         MOVE FORWARD ALL FROM source;
-        MOVE ABSOLUTE 0 FROM source;
+        MOVE BACKWARD ALL FROM source;
         FETCH source INTO record;
         next_row := CASE WHEN FOUND THEN ARRAY[record] END;
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
@@ -102,10 +102,16 @@ BEGIN
     COMMIT;
     RAISE EXCEPTION USING ERRCODE = error_code, MESSAGE = error_message,
         DETAIL = COALESCE(
-            NULLIF(error_detail, ''),
-            pg_catalog.format('%s of %s records were done.', progress ->> 'done', progress ->> 'total')
+            CASE WHEN error_detail OPERATOR(pg_catalog.<>) '' THEN error_detail END,
+            pg_catalog.format(
+                '%s of %s records were done.',
+                progress OPERATOR(pg_catalog.->>) 'done', progress OPERATOR(pg_catalog.->>) 'total'
+            )
         ),
-        HINT = COALESCE(NULLIF(error_hint, ''), 'Run it again: what is in is skipped.');
+        HINT = COALESCE(
+            CASE WHEN error_hint OPERATOR(pg_catalog.<>) '' THEN error_hint END,
+            'Run backfill() again: it skips the records that are imported.'
+        );
 END
 $$;
 
@@ -117,7 +123,7 @@ $$;
 CREATE FUNCTION connector_pipeline.subquery_of(p_query text) RETURNS text
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
-RETURN concat('(', rtrim(p_query, E' \t\r\n;'), E'\n)');
+AS $$ SELECT concat('(', rtrim(p_query, E' \t\r\n;'), E'\n)') $$;
 
 -- The type of the query's first column. LIMIT 0: no row is asked for.
 CREATE FUNCTION connector_pipeline.type_of(p_query text) RETURNS regtype
